@@ -1,1 +1,38 @@
-//! Placeholder.
+//! The agent: a drop-in for sensu-client.
+//!
+//! Data flows one way through the rooms of this crate:
+//!
+//! ```text
+//! settings → schedule → check → outbox → transport
+//!  (what)     (when)    (run)  (waiting)  (gone)
+//! ```
+//!
+//! - [`settings`]: found, merged, validated.
+//! - [`schedule`]: when a check runs.
+//! - [`check`]: one run of a check, by a command or by a built-in collector.
+//! - [`outbox`]: results that are not delivered yet.
+//! - `transport`: one trait; `RabbitMQ`, or none (embedded).
+//! - `connection`: keeps a transport connected and serves it.
+//! - [`keepalive`], [`pipeline`] (events and handlers of an agent without a
+//!   server), [`terminal`], [`log`], `supervise` (start, signals, stop).
+//!
+//! Everything runs on one thread. What collectors read takes microseconds and
+//! is read in place; commands are children.
+
+pub mod check;
+pub mod cli;
+pub mod clock;
+mod configure;
+mod connection;
+pub mod host;
+pub mod keepalive;
+pub mod log;
+pub mod outbox;
+pub mod pipeline;
+pub mod schedule;
+pub mod settings;
+mod supervise;
+pub mod terminal;
+mod transport;
+
+pub use supervise::run;

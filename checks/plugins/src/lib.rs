@@ -1,1 +1,28 @@
-//! Placeholder.
+//! Standalone checks and metrics as one multi-call binary.
+//!
+//! [`cli`] finds out which command is meant, by the name that the program was called by or by
+//! its first argument, and hands it on: [`metrics`] runs a collector, [`install`] makes the links.
+//! What a command needs of the world comes in by [`World`]; what it answers is an [`Exit`].
+
+pub mod cli;
+pub mod install;
+pub mod metrics;
+mod world;
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+pub use world::{Exit, World, complain, print};
+
+/// The whole program, on the real world.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    match World::real(&mut out, &mut err) {
+        Ok(mut world) => cli::run(args, &mut world).into(),
+        Err(error) => {
+            complain(&mut err, "venus-checks", &error);
+            Exit::Unknown.into()
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Collectors as check extensions: run in the process, without a fork.
+
+use crate::settings::{Check, Settings, Venus};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use venus_collectors::graphite::Scheme;
+use venus_collectors::{
+    CollectError, Collector, Given, OptionError, OptionSpec, Presence, Setup, Spec, registry,
+};
+use venus_event::Attributes;
+
+/// How many collectors are kept for reuse. Requests can ask for any
+/// combination of options; beyond this many all are built anew.
+const KEPT: usize = 64;
+
+/// The built-in checks of this client: of each collector that belongs to one of
+/// its subscriptions, unless the settings define a check of that name.
+#[must_use]
+pub fn builtin_checks(settings: &Settings) -> Vec<Check> {
+    let Settings {
+        client,
+        checks,
+        venus,
+        ..
+    } = settings;
+    if !venus.builtin_checks {
+        return Vec::new();
+    }
+    registry::all()
+        .iter()
+        .filter_map(|spec| spec.builtin.map(|builtin| (spec.name, builtin)))
+        .filter(|(_, builtin)| {
+            let subscribed = |name: &String| name == builtin.subscription;
+            client.subscriptions.iter().any(subscribed)
+                && !checks.iter().any(|check| check.name == builtin.check)
+        })
+        .map(|(extension, builtin)| Check {
+            name: builtin.check.to_owned(),
+            definition: Attributes::from_iter([
+                ("extension".to_owned(), json!(extension)),
+                ("standalone".to_owned(), json!(true)),
+                ("interval".to_owned(), json!(venus.interval.as_secs())),
+                ("type".to_owned(), json!("metric")),
+                ("handlers".to_owned(), json!(venus.handlers)),
+                ("name".to_owned(), json!(builtin.check)),
+            ]),
+            interval: Some(venus.interval),
+            builtin: true,
+        })
+        .collect()
+}
+
+/// What a collector answered.
+#[derive(Debug)]
+pub(super) struct Collected {
+    /// Finished Graphite lines; empty where this host has nothing to measure.
+    pub lines: String,
+    /// What could not be measured, one line each, or why there is nothing.
+    pub notes: Vec<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BuiltinError {
+    /// A scheme that Graphite cannot take.
+    #[error("scheme: {0}")]
+    Scheme(String),
+    /// An attribute of the check that the collector does not take.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// The collector failed.
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    /// Something else than text came out.
+    #[error("the collector wrote bytes that are not UTF-8")]
+    NotText,
+}
+
+/// Collectors by extension and options, kept with their buffers and open files.
+pub(super) struct Collectors {
+    kept: HashMap<String, Box<dyn Collector>>,
+    problems: Vec<CollectError>,
+    /// How long the last output was, so that the next one need not grow.
+    capacity: usize,
+}
+
+impl Collectors {
+    /// None yet.
+    #[must_use]
+    pub(super) fn new() -> Self {
+        Self {
+            kept: HashMap::new(),
+            problems: Vec::new(),
+            capacity: 0,
+        }
+    }
+
+    /// Runs the collector `spec` as `check` wants it: its options are the
+    /// check's attributes of the same name (`include_device`), `scheme` too.
+    pub(super) fn collect(
+        &mut self,
+        spec: &'static Spec,
+        check: &Attributes,
+        host: &str,
+        venus: &Venus,
+        now: u64,
+    ) -> Result<Collected, BuiltinError> {
+        let key = key(spec, check);
+        if self.kept.len() >= KEPT && !self.kept.contains_key(&key) {
+            self.kept.clear();
+        }
+        let collector = match self.kept.entry(key) {
+            Entry::Occupied(kept) => kept.into_mut(),
+            Entry::Vacant(place) => place.insert(build(spec, check, host, venus)?),
+        };
+        self.problems.clear();
+        let mut out = Vec::with_capacity(self.capacity);
+        let presence = collector.collect(now, &mut out, &mut self.problems)?;
+        self.capacity = self.capacity.max(out.len());
+        let mut notes: Vec<String> = self.problems.drain(..).map(|p| p.to_string()).collect();
+        if let Presence::Absent(reason) = presence {
+            notes.push(reason);
+        }
+        let lines = String::from_utf8(out).map_err(|_| BuiltinError::NotText)?;
+        Ok(Collected { lines, notes })
+    }
+}
+
+/// What tells two collectors apart: all that [`build`] looks at.
+fn key(spec: &Spec, check: &Attributes) -> String {
+    let mut key = spec.name.to_owned();
+    let names = spec.options.iter().map(OptionSpec::attribute);
+    for name in names.chain(["scheme".to_owned()]) {
+        if let Some(value) = check.get(&name) {
+            key.push_str(&format!(" {name}={value}"));
+        }
+    }
+    key
+}
+
+fn build(
+    spec: &Spec,
+    check: &Attributes,
+    host: &str,
+    venus: &Venus,
+) -> Result<Box<dyn Collector>, BuiltinError> {
+    let scheme = match check.get("scheme").and_then(Value::as_str) {
+        Some(scheme) => {
+            Scheme::new(scheme).map_err(|error| BuiltinError::Scheme(error.to_string()))?
+        }
+        None => spec.default_scheme(venus.scheme.as_deref().unwrap_or(host)),
+    };
+    let mut given = Given::of(spec.options);
+    for option in spec.options {
+        match check.get(&option.attribute()) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) => given.set(option.name, text)?,
+            Some(other) => given.set(option.name, &other.to_string())?,
+        }
+    }
+    Ok((spec.build)(&Setup {
+        roots: &venus.roots,
+        scheme: &scheme,
+        given: &given,
+    })?)
+}

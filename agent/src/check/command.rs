@@ -1,0 +1,294 @@
+//! One run of a shell command: in its own process group, with a deadline.
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::future::pending;
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::pipe;
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::{sleep, timeout};
+
+/// How long a command has between TERM and KILL.
+const GRACE: Duration = Duration::from_secs(2);
+/// How much output is kept, in bytes; the rest is read and dropped, so that the
+/// command can end.
+const MAX_OUTPUT: usize = 1 << 20;
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    /// Standard output and standard error as they came; bytes that are no
+    /// UTF-8 are left out.
+    pub output: String,
+    /// Exit status, or the signal's number where a signal ended it.
+    pub status: i64,
+    /// How long it ran.
+    pub duration: Duration,
+}
+
+/// The process groups of commands that are running now.
+#[derive(Debug, Clone, Default)]
+pub struct Groups(Rc<RefCell<Vec<Pid>>>);
+
+impl Groups {
+    /// Kills all of them.
+    pub fn kill(&self) {
+        for group in self.0.borrow().iter() {
+            signal(*group, Signal::SIGKILL);
+        }
+    }
+}
+
+/// Runs `sh -c COMMAND` with `path` as its PATH and `input` on standard input,
+/// for at most `limit`.
+///
+/// Never fails: what prevents a command from starting is an execution with
+/// status 3, one that overruns its limit has status 2, as Sensu has it.
+pub async fn run_command(
+    command: &str,
+    path: &OsString,
+    input: Option<Vec<u8>>,
+    limit: Option<Duration>,
+    groups: &Groups,
+) -> Execution {
+    let started = Instant::now();
+    let (output, status) = match start(command, path, input.is_some()) {
+        Ok((child, output)) => run(child, output, input, limit, groups).await,
+        Err(error) => (format!("Unexpected error: {error}"), 3),
+    };
+    Execution {
+        output,
+        status,
+        duration: started.elapsed(),
+    }
+}
+
+/// Starts the shell. Both its outputs are one pipe, so that lines keep their order.
+fn start(command: &str, path: &OsString, wants_input: bool) -> io::Result<(Child, pipe::Receiver)> {
+    let (reader, writer) = io::pipe()?;
+    let child = Command::new("sh")
+        .arg("-c")
+        .arg(command)
+        .env("PATH", path)
+        .stdin(if wants_input {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        })
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()?;
+    let output = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
+    Ok((child, output))
+}
+
+async fn run(
+    mut child: Child,
+    mut output: pipe::Receiver,
+    input: Option<Vec<u8>>,
+    limit: Option<Duration>,
+    groups: &Groups,
+) -> (String, i64) {
+    let group = Registered::new(&child, groups);
+    let stdin = child.stdin.take();
+    let mut kept = Vec::new();
+    let ended = {
+        let work = async {
+            let read = read_until_exit(&mut child, &mut output, &mut kept);
+            let (status, ()) = tokio::join!(read, feed(stdin, input));
+            status
+        };
+        let deadline = async {
+            match limit {
+                Some(limit) => sleep(limit).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            ended = work => Some(ended),
+            () = deadline => None,
+        }
+    };
+    match ended {
+        Some(Ok(status)) => (text(kept), code(status)),
+        Some(Err(error)) => {
+            group.end(&mut child).await;
+            (format!("Unexpected error: {error}"), 3)
+        }
+        None => {
+            group.end(&mut child).await;
+            ("Execution timed out".to_owned(), 2)
+        }
+    }
+}
+
+/// Reads until the command has ended and what it wrote is read.
+///
+/// A process that it left behind may hold the pipe open for ever; nobody waits
+/// for that one.
+async fn read_until_exit(
+    child: &mut Child,
+    output: &mut pipe::Receiver,
+    kept: &mut Vec<u8>,
+) -> io::Result<ExitStatus> {
+    let mut chunk = [0; 8192];
+    let status = loop {
+        tokio::select! {
+            read = output.read(&mut chunk) => match read? {
+                0 => break child.wait().await?,
+                count => keep(kept, chunk.get(..count)),
+            },
+            status = child.wait() => break status?,
+        }
+    };
+    loop {
+        match output.try_read(&mut chunk) {
+            Ok(0) => return Ok(status),
+            Ok(count) => keep(kept, chunk.get(..count)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(status),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn keep(kept: &mut Vec<u8>, chunk: Option<&[u8]>) {
+    let room = MAX_OUTPUT.saturating_sub(kept.len());
+    let chunk = chunk.unwrap_or_default();
+    kept.extend(chunk.iter().take(room));
+}
+
+/// Writes the input; a command that does not read it is none of our business.
+async fn feed(stdin: Option<ChildStdin>, input: Option<Vec<u8>>) {
+    if let (Some(mut stdin), Some(input)) = (stdin, input) {
+        drop(stdin.write_all(&input).await);
+    }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| {
+        let chunks = error.as_bytes().utf8_chunks();
+        chunks.map(|chunk| chunk.valid()).collect()
+    })
+}
+
+fn code(status: ExitStatus) -> i64 {
+    status.code().or(status.signal()).map_or(3, i64::from)
+}
+
+/// A process group that is known while its command runs.
+struct Registered<'a> {
+    group: Option<Pid>,
+    groups: &'a Groups,
+}
+
+impl<'a> Registered<'a> {
+    fn new(child: &Child, groups: &'a Groups) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        let group = id.map(Pid::from_raw);
+        groups.0.borrow_mut().extend(group);
+        Self { group, groups }
+    }
+
+    /// TERM to the whole group, and KILL to what is left of it.
+    async fn end(&self, child: &mut Child) {
+        let Some(group) = self.group else { return };
+        signal(group, Signal::SIGTERM);
+        let in_time = timeout(GRACE, child.wait()).await.is_ok();
+        signal(group, Signal::SIGKILL);
+        if !in_time {
+            // Nothing survives KILL; the wait only reaps.
+            drop(timeout(GRACE, child.wait()).await);
+        }
+    }
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        let mut groups = self.groups.0.borrow_mut();
+        groups.retain(|group| Some(*group) != self.group);
+    }
+}
+
+fn signal(group: Pid, signal: Signal) {
+    // A group that is gone already is what the signal was for.
+    killpg(group, signal).unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn execute(command: &str, input: Option<&[u8]>, limit: Duration) -> Execution {
+        let path = std::env::var_os("PATH").unwrap();
+        let input = input.map(<[u8]>::to_vec);
+        run_command(command, &path, input, Some(limit), &Groups::default()).await
+    }
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn f5_both_outputs_are_merged_in_order_and_the_exit_status_is_the_status() {
+        let done = execute("echo a; echo b >&2; echo c; exit 7", None, LONG).await;
+        assert_eq!((done.output.as_str(), done.status), ("a\nb\nc\n", 7));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn f5_a_timeout_ends_the_whole_group_even_one_that_ignores_term() {
+        let dir = tempfile::tempdir().unwrap();
+        let pids = dir.path().join("pids");
+        let command = format!(
+            "trap '' TERM; (trap '' TERM; echo $BASHPID; exec sleep 1000) & echo $! > {}; sleep 1000",
+            pids.display()
+        );
+        let done = execute(&command, None, Duration::from_millis(300)).await;
+        assert_eq!(
+            (done.output.as_str(), done.status),
+            ("Execution timed out", 2)
+        );
+        let grandchild = std::fs::read_to_string(pids).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", grandchild.trim()));
+        assert!(
+            stat.as_ref().map_or(true, |stat| stat.contains(") Z ")),
+            "{stat:?}"
+        );
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn f5_a_process_left_behind_does_not_hold_the_result() {
+        let done = execute("sleep 1000 & echo $!", None, LONG).await;
+        assert_eq!(done.status, 0);
+        assert!(done.duration < LONG);
+        let left: i32 = done.output.trim().parse().unwrap();
+        nix::sys::signal::kill(Pid::from_raw(left), Signal::SIGKILL).unwrap();
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn f5_input_is_given_and_bytes_that_are_no_utf8_are_left_out() {
+        let done = execute("cat; printf 'a\\377b'", Some(b"in "), LONG).await;
+        assert_eq!((done.output.as_str(), done.status), ("in ab", 0));
+        let done = execute("exit 1", Some(&vec![b'x'; 1 << 20]), LONG).await;
+        assert_eq!(done.status, 1);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn f5_a_signal_is_the_status_and_what_is_no_command_is_the_shells_127() {
+        assert_eq!(execute("kill -9 $$", None, LONG).await.status, 9);
+        assert_eq!(execute("/nonexistent", None, LONG).await.status, 127);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn f5_a_flood_of_output_is_cut() {
+        let done = execute("head -c 3000000 /dev/zero", None, LONG).await;
+        assert_eq!((done.output.len(), done.status), (MAX_OUTPUT, 0));
+    }
+}

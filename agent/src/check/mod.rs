@@ -1,0 +1,15 @@
+//! What a check is and how one run of it goes.
+//!
+//! [`Runner`] takes definitions (from the schedule) and requests (from the
+//! server), substitutes tokens, runs a command or a built-in collector, then
+//! hooks, and puts the result into the outbox.
+
+mod builtin;
+mod command;
+mod hooks;
+mod runner;
+mod tokens;
+
+pub use builtin::builtin_checks;
+pub use command::{Execution, Groups, run_command};
+pub use runner::Runner;

@@ -1,0 +1,299 @@
+//! Runs checks, whoever wants them run, and puts their results into the outbox.
+
+use super::builtin::Collectors;
+use super::command::{Groups, run_command};
+use super::hooks::run_hook;
+use super::tokens::Tokens;
+use crate::clock;
+use crate::log::{Level, Log};
+use crate::outbox::Outbox;
+use crate::settings::{Client, Settings};
+use serde_json::{Value, json};
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::spawn_local;
+use venus_collectors::{Spec, registry};
+use venus_event::{Attributes, CheckResult, Severity};
+
+/// Runs checks; there is one in an agent.
+pub struct Runner {
+    settings: Rc<Settings>,
+    log: Log,
+    outbox: Rc<Outbox>,
+    /// PATH of the checks.
+    path: OsString,
+    collectors: RefCell<Collectors>,
+    /// What collectors could not measure, by check: said once, not every time.
+    noted: RefCell<HashMap<String, Vec<String>>>,
+    /// Checks that are running; none runs twice at a time.
+    in_progress: RefCell<HashSet<String>>,
+    slots: Semaphore,
+    groups: Groups,
+    idle: Notify,
+    worst: Cell<Severity>,
+}
+
+impl Runner {
+    /// A runner of checks with these settings.
+    #[must_use]
+    pub fn new(settings: Rc<Settings>, log: Log, outbox: Rc<Outbox>, path: OsString) -> Self {
+        Self {
+            slots: Semaphore::new(settings.spawn_limit),
+            settings,
+            log,
+            outbox,
+            path,
+            collectors: RefCell::new(Collectors::new()),
+            noted: RefCell::default(),
+            in_progress: RefCell::default(),
+            groups: Groups::default(),
+            idle: Notify::new(),
+            worst: Cell::new(Severity::Ok),
+        }
+    }
+
+    /// A standalone check is due.
+    pub fn run_standalone(self: &Rc<Self>, definition: &Attributes) {
+        let mut check = definition.clone();
+        check.insert("issued".to_owned(), json!(clock::epoch_seconds()));
+        self.process(check, true);
+    }
+
+    /// The server asks for a check.
+    ///
+    /// Anybody who may publish to the exchange writes these: what is no
+    /// request is logged and dropped.
+    pub fn run_request(self: &Rc<Self>, payload: &[u8]) {
+        let mut check = match serde_json::from_slice(payload) {
+            Ok(Value::Object(check)) => check,
+            Ok(_) => return self.drop_request("not an object", payload),
+            Err(error) => return self.drop_request(&error.to_string(), payload),
+        };
+        let Some(name) = check.get("name").and_then(Value::as_str) else {
+            return self.drop_request("no name", payload);
+        };
+        let local = self.settings.checks.iter().find(|local| local.name == name);
+        if let Some(local) = local
+            && !check.contains_key("proxy_requests")
+        {
+            check.extend(local.definition.clone());
+        }
+        if self.log.shows(Level::Debug) {
+            self.log
+                .debug("received check request", json!({ "check": check }));
+        }
+        let defined = local.is_some();
+        self.process(check, defined);
+    }
+
+    fn drop_request(&self, why: &str, payload: &[u8]) {
+        const SHOWN: usize = 200;
+        let shown = String::from_utf8_lossy(payload.get(..SHOWN).unwrap_or(payload));
+        let data = json!({ "error": why, "payload": shown });
+        self.log
+            .error("dropped a check request that cannot be read", data);
+    }
+
+    /// Runs a check by its command, or by its extension where it has none.
+    fn process(self: &Rc<Self>, mut check: Attributes, defined: bool) {
+        if check.contains_key("command") {
+            if self.settings.client.safe_mode && !defined {
+                refuse(&mut check, "Check is not locally defined (safe mode)");
+                check.insert("executed".to_owned(), json!(clock::epoch_seconds()));
+                return self.publish(check);
+            }
+            if let Some(running) = self.begin(&check) {
+                let runner = Rc::clone(self);
+                spawn_local(async move {
+                    runner.execute(check).await;
+                    drop(running);
+                });
+            }
+            return;
+        }
+        let extension = text(&check, "extension").or(text(&check, "name"));
+        let extension = extension.unwrap_or_default().to_owned();
+        if let Some(spec) = registry::find(&extension) {
+            return self.collect(check, spec);
+        }
+        let output = format!("Unknown check extension: {extension}");
+        check.insert("executed".to_owned(), json!(clock::epoch_seconds()));
+        check.insert("output".to_owned(), json!(output));
+        check.insert("status".to_owned(), json!(3));
+        self.publish(check);
+    }
+
+    /// Marks a check as running; nothing if it is already.
+    fn begin(self: &Rc<Self>, check: &Attributes) -> Option<Running> {
+        let name = text(check, "name").unwrap_or_default();
+        let key = match text(check, "source") {
+            Some(source) => format!("{source}:{name}"),
+            None => name.to_owned(),
+        };
+        if self.in_progress.borrow_mut().insert(key.clone()) {
+            return Some(Running {
+                runner: Rc::clone(self),
+                key,
+            });
+        }
+        let data = json!({ "check": key });
+        self.log.warn(
+            "previous check execution still in progress, this one is skipped",
+            data,
+        );
+        None
+    }
+
+    async fn execute(&self, mut check: Attributes) {
+        let Ok(_slot) = self.slots.acquire().await else {
+            return; // the semaphore is never closed
+        };
+        let client = &self.settings.client;
+        let mut tokens = Tokens::of(client);
+        let substituted = tokens.substitute(&Value::Object(check.clone()));
+        let command = substituted.get("command").and_then(Value::as_str);
+        let command = command.unwrap_or_default().to_owned();
+        // Published are the command and the hooks with tokens in them, so that
+        // no secret leaks; every other attribute as substituted.
+        if let Value::Object(substituted) = substituted {
+            for (key, value) in substituted {
+                if key != "command" && key != "hooks" {
+                    check.insert(key, value);
+                }
+            }
+        }
+        check.insert("executed".to_owned(), json!(clock::epoch_seconds()));
+        if let Some(unmatched) = tokens.unmatched() {
+            refuse(&mut check, &unmatched);
+            return self.publish(check);
+        }
+        let input = with_stdin(&check, client, &check);
+        let limit = check
+            .get("timeout")
+            .and_then(Value::as_f64)
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let done = run_command(&command, &self.path, input, limit, &self.groups).await;
+        check.insert("duration".to_owned(), rounded(done.duration));
+        check.insert("output".to_owned(), json!(done.output));
+        check.insert("status".to_owned(), json!(done.status));
+        run_hook(&mut check, done.status, client, &self.path, &self.groups).await;
+        self.publish(check);
+    }
+
+    /// Runs a collector here and now: reading /proc takes microseconds.
+    fn collect(&self, mut check: Attributes, spec: &'static Spec) {
+        let executed = clock::epoch_seconds();
+        let started = Instant::now();
+        let Settings { client, venus, .. } = &*self.settings;
+        let collected =
+            self.collectors
+                .borrow_mut()
+                .collect(spec, &check, &client.name, venus, executed);
+        let (output, status) = match collected {
+            Ok(collected) => {
+                self.note(&check, collected.notes);
+                (collected.lines, 0)
+            }
+            Err(error) => (format!("{}: {error}\n", spec.name), 3),
+        };
+        check.insert("executed".to_owned(), json!(executed));
+        check.insert("duration".to_owned(), rounded(started.elapsed()));
+        check.insert("output".to_owned(), Value::String(output));
+        check.insert("status".to_owned(), json!(status));
+        self.publish(check);
+    }
+
+    /// Says what a collector could not measure, when that is news.
+    fn note(&self, check: &Attributes, notes: Vec<String>) {
+        let name = text(check, "name").unwrap_or_default();
+        let mut all = self.noted.borrow_mut();
+        let known = all.get(name).map_or(&[][..], Vec::as_slice);
+        if known == notes {
+            return;
+        }
+        for note in notes.iter().filter(|note| !known.contains(note)) {
+            let data = json!({ "check": name, "reason": note });
+            self.log.warn("not measured", data);
+        }
+        all.insert(name.to_owned(), notes);
+    }
+
+    fn publish(&self, check: Attributes) {
+        let client = &self.settings.client;
+        let result = CheckResult {
+            client: client.name.clone(),
+            check,
+            signature: client.signature.clone(),
+        };
+        if self.log.shows(Level::Debug) {
+            self.log
+                .debug("publishing check result", json!({ "payload": result }));
+        }
+        self.worst.set(self.worst.get().max(result.severity()));
+        self.outbox.push(result);
+    }
+
+    /// The worst severity of all results so far.
+    #[must_use]
+    pub fn worst(&self) -> Severity {
+        self.worst.get()
+    }
+
+    /// Waits until no check is running.
+    pub async fn finished(&self) {
+        while !self.in_progress.borrow().is_empty() {
+            self.idle.notified().await;
+        }
+    }
+
+    /// Kills every check that is still running.
+    pub fn kill(&self) {
+        self.groups.kill();
+    }
+}
+
+/// A check that is running; dropped when it is over.
+struct Running {
+    runner: Rc<Runner>,
+    key: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.runner.in_progress.borrow_mut().remove(&self.key);
+        self.runner.idle.notify_waiters();
+    }
+}
+
+fn text<'a>(check: &'a Attributes, key: &str) -> Option<&'a str> {
+    check.get(key).and_then(Value::as_str)
+}
+
+/// A check that is not run, and that no handler needs to hear of.
+fn refuse(check: &mut Attributes, why: &str) {
+    check.insert("output".to_owned(), json!(why));
+    check.insert("status".to_owned(), json!(3));
+    check.insert("handle".to_owned(), json!(false));
+}
+
+/// Seconds with three decimals, as Sensu publishes them.
+pub(super) fn rounded(duration: Duration) -> Value {
+    json!((duration.as_secs_f64() * 1000.0).round() / 1000.0)
+}
+
+/// The JSON for the standard input of a check or hook that wants it.
+pub(super) fn with_stdin(
+    wants: &Attributes,
+    client: &Client,
+    check: &Attributes,
+) -> Option<Vec<u8>> {
+    (wants.get("stdin") == Some(&Value::Bool(true))).then(|| {
+        json!({ "client": client.attributes, "check": check })
+            .to_string()
+            .into_bytes()
+    })
+}

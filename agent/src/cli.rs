@@ -1,0 +1,125 @@
+//! The command line: sensu-client's, and `--once`.
+
+use crate::log::Level;
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use venus_settings::Sources;
+
+/// What was asked for on the command line.
+#[derive(Debug, Clone)]
+pub struct Arguments {
+    /// Which settings files to read.
+    pub sources: Sources,
+    /// `-l`: where to log.
+    pub log_file: Option<PathBuf>,
+    /// `-L` or `-v`: how much to log.
+    pub level: Level,
+    /// `-P`: print the settings and exit.
+    pub print_config: bool,
+    /// Check the settings and exit.
+    pub validate_config: bool,
+    /// One cycle, then exit.
+    pub once: bool,
+    /// `-e`: a directory of Ruby extensions, which are not run.
+    pub extension_dir: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Reads the command line; the error is help, version, or what is wrong.
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = command().try_get_matches_from(arguments)?;
+        let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
+        Ok(Self {
+            sources: Sources {
+                file: path("config"),
+                dirs: matches
+                    .get_many::<PathBuf>("config_dir")
+                    .into_iter()
+                    .flatten()
+                    .cloned()
+                    .collect(),
+            },
+            log_file: path("log"),
+            level: level(&matches),
+            print_config: matches.get_flag("print_config"),
+            validate_config: matches.get_flag("validate_config"),
+            once: matches.get_flag("once"),
+            extension_dir: path("extension_dir"),
+        })
+    }
+}
+
+fn level(matches: &ArgMatches) -> Level {
+    let named = matches.get_one::<String>("log_level");
+    let named = named.and_then(|name| Level::NAMES.iter().find(|(known, _)| known == name));
+    match named {
+        Some((_, level)) => *level,
+        None if matches.get_flag("verbose") => Level::Debug,
+        None => Level::Info,
+    }
+}
+
+/// The command line as `clap` knows it.
+#[must_use]
+pub fn command() -> Command {
+    let path = |name: &'static str, short: char, value: &'static str, help: &'static str| {
+        Arg::new(name)
+            .short(short)
+            .long(name)
+            .value_name(value)
+            .value_parser(clap::value_parser!(PathBuf))
+            .help(help)
+    };
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .help(help)
+    };
+    Command::new("venus-agent")
+        .version(concat!(env!("CARGO_PKG_VERSION"), " (for sensu-client 1.9.0)"))
+        .about(
+            "A drop-in for sensu-client: keepalives, checks and metrics of this node.\n\
+             Without a broker in its settings it prints this node's metrics.",
+        )
+        .disable_version_flag(true)
+        .arg(path("config", 'c', "FILE", "Settings file [default: /etc/sensu/config.json, if it exists]"))
+        .arg(
+            path(
+                "config_dir",
+                'd',
+                "DIR[,DIR]",
+                "Directories of *.json settings, read recursively \
+                 [default: /etc/sensu/conf.d, if it exists]",
+            )
+            .value_delimiter(',')
+            .action(ArgAction::Append),
+        )
+        .arg(path("extension_dir", 'e', "DIR", "Accepted for sensu-client's sake: Ruby extensions are not run"))
+        .arg(path("log", 'l', "FILE", "Log to a file, which HUP and USR2 open anew"))
+        .arg(
+            Arg::new("log_level")
+                .short('L')
+                .long("log_level")
+                .value_name("LEVEL")
+                .value_parser(PossibleValuesParser::new(Level::NAMES.map(|(name, _)| name)))
+                .help("How much to log [default: info]"),
+        )
+        .arg(flag("verbose", "Log at level debug").short('v'))
+        .arg(flag("print_config", "Print the merged settings as JSON, secrets redacted, and exit").short('P'))
+        .arg(flag("validate_config", "Check the settings, say what is wrong, and exit (0 or 2)"))
+        .arg(flag("once", "One cycle of every check of this node, then exit with the worst status (0 to 3)"))
+        .arg(
+            Arg::new("version")
+                .short('V')
+                .long("version")
+                .action(ArgAction::Version)
+                .help("Print the version and exit"),
+        )
+        .after_help(
+            "Example:\n  venus-agent --once\n\n\
+             Exit status: 0 stopped as asked, 2 bad arguments or settings; with --once the worst status.",
+        )
+}

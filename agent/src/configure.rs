@@ -1,0 +1,147 @@
+//! From the command line to valid settings and an open log, or to an exit code.
+
+use crate::cli::Arguments;
+use crate::host;
+use crate::log::{Format, Level, Log};
+use crate::settings::{Environment, Settings, Transport, load};
+use serde_json::{Value, json};
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use venus_event::redact::{REDACTED, redacted};
+
+/// Settings or arguments that are wrong; Sensu's own exit code for it.
+const INVALID: u8 = 2;
+
+/// Reads the settings and opens the log.
+///
+/// The error is the exit code where there is nothing to run: the settings are
+/// wrong (what is wrong was logged), or were only to be shown or checked.
+pub(crate) fn configure(
+    arguments: &Arguments,
+    environment: &Environment,
+) -> Result<(Settings, Log), ExitCode> {
+    let stderr = || Log::stderr(arguments.level, format());
+    let (merged, files) =
+        load::load(&arguments.sources, environment, &host::discover()).map_err(|error| {
+            stderr().fatal(&error.to_string(), Value::Null);
+            not_running(&stderr())
+        })?;
+    let shown = printable(&merged);
+    let settings = Settings::compile(merged).map_err(|problems| {
+        let log = stderr();
+        log.fatal("invalid settings", json!({ "problems": problems.len() }));
+        for problem in problems {
+            log.fatal(&problem.message, json!({ "object": problem.object }));
+        }
+        not_running(&log)
+    })?;
+    if arguments.print_config {
+        let shown = Value::Object(redacted(&shown, &settings.client.redact));
+        return Err(print(&format!("{shown:#}\n")));
+    }
+    if arguments.validate_config {
+        let log = stderr();
+        log.redact(&settings.client.redact);
+        log.info("configuration is valid", json!({ "files": files }));
+        return Err(ExitCode::SUCCESS);
+    }
+    let log = open_log(arguments, &settings)?;
+    log.redact(&settings.client.redact);
+    for file in files {
+        log.info("settings file read", json!({ "file": file }));
+    }
+    for (key, value) in warnings(arguments, &settings) {
+        log.warn(key, value);
+    }
+    Ok((settings, log))
+}
+
+fn not_running(log: &Log) -> ExitCode {
+    log.fatal("VENUS AGENT NOT RUNNING!", Value::Null);
+    ExitCode::from(INVALID)
+}
+
+/// Words for a person at a terminal, JSON for everything else.
+fn format() -> Format {
+    if io::stderr().is_terminal() {
+        Format::Words {
+            colours: std::env::var_os("NO_COLOR").is_none(),
+        }
+    } else {
+        Format::Json
+    }
+}
+
+/// Where sensu-client logs, unless standard output is for metrics.
+fn open_log(arguments: &Arguments, settings: &Settings) -> Result<Log, ExitCode> {
+    match &arguments.log_file {
+        Some(path) => Log::file(arguments.level, path).map_err(|error| {
+            let log = Log::stderr(arguments.level, format());
+            let message = format!("cannot write the log file {}: {error}", path.display());
+            log.fatal(&message, Value::Null);
+            not_running(&log)
+        }),
+        None if settings.transport == Transport::Embedded => {
+            Ok(Log::stderr(arguments.level, format()))
+        }
+        None => Ok(Log::stdout(arguments.level)),
+    }
+}
+
+/// What is in the settings, but not in this version.
+fn warnings(arguments: &Arguments, settings: &Settings) -> Vec<(&'static str, Value)> {
+    let mut warnings = Vec::new();
+    if let Some(dir) = &arguments.extension_dir {
+        let data = json!({ "extension_dir": dir });
+        warnings.push(("Ruby extensions are not run", data));
+    }
+    for check in &settings.checks {
+        let data = json!({ "check": check.name });
+        if check.wants_cron() {
+            warnings.push((
+                "cron is not in this version yet, the check is not scheduled",
+                data,
+            ));
+        } else if check.interval.is_some() && check.definition.contains_key("subdue") {
+            warnings.push((
+                "subdue is not in this version yet, the check runs at any time",
+                data,
+            ));
+        }
+    }
+    warnings
+}
+
+/// The settings without the broker URIs, which hold passwords.
+fn printable(merged: &venus_event::Attributes) -> venus_event::Attributes {
+    let mut shown = merged.clone();
+    for key in ["rabbitmq", "redis"] {
+        match shown.get_mut(key) {
+            Some(Value::Array(items)) => items.iter_mut().for_each(hide_uri),
+            Some(value) => hide_uri(value),
+            None => {}
+        }
+    }
+    shown
+}
+
+fn hide_uri(value: &mut Value) {
+    if value.is_string() {
+        *value = Value::from(REDACTED);
+    }
+}
+
+/// Prints to standard output; a reader that went away is no error.
+fn print(text: &str) -> ExitCode {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let log = Log::stderr(Level::Info, format());
+            log.fatal(
+                &format!("cannot write to standard output: {error}"),
+                Value::Null,
+            );
+            ExitCode::from(INVALID)
+        }
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
+}

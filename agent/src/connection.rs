@@ -1,0 +1,186 @@
+//! Keeps a connection: connects, serves it, says once when it is lost and once
+//! when it is back, and never gives up.
+
+use crate::check::Runner;
+use crate::clock;
+use crate::keepalive;
+use crate::log::Log;
+use crate::outbox::Outbox;
+use crate::settings::Settings;
+use crate::transport::{Link, Requests, Transport, TransportError};
+use serde_json::{Value, json};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+/// How long an attempt to connect may take.
+const CONNECT: Duration = Duration::from_secs(20);
+/// How long sending may take before the connection counts as dead.
+const SEND: Duration = Duration::from_secs(20);
+/// How long saying goodbye may take.
+const CLOSE: Duration = Duration::from_secs(2);
+/// Sensu waits 2 s longer each time, up to 20 s. We stop at 8 s, so that a
+/// node is back within 10 s of its broker.
+const WAIT_STEP: Duration = Duration::from_secs(2);
+const WAIT_MOST: Duration = Duration::from_secs(8);
+/// How many results are sent at a time.
+const BATCH: usize = 64;
+
+/// What a connection serves.
+pub(crate) struct Served {
+    pub(crate) settings: Rc<Settings>,
+    pub(crate) log: Log,
+    pub(crate) outbox: Rc<Outbox>,
+    pub(crate) runner: Rc<Runner>,
+    /// Set and notified when the agent wants to close the connection.
+    pub(crate) closing: Closing,
+}
+
+/// A request to close that stays until it is seen.
+#[derive(Debug, Default)]
+pub(crate) struct Closing {
+    asked: Cell<bool>,
+    notify: Notify,
+}
+
+impl Closing {
+    pub(crate) fn ask(&self) {
+        self.asked.set(true);
+        self.notify.notify_waiters();
+    }
+
+    async fn asked(&self) {
+        while !self.asked.get() {
+            self.notify.notified().await;
+        }
+    }
+}
+
+/// Connects again and again until it is asked to close.
+///
+/// Returns an error only where another attempt cannot help.
+pub(crate) async fn keep_connected<T: Transport>(
+    mut transport: T,
+    served: &Served,
+) -> Result<(), TransportError> {
+    let log = &served.log;
+    let mut said = String::new();
+    let mut attempts: u32 = 0;
+    loop {
+        let connected = tokio::select! {
+            connected = timeout(CONNECT, transport.connect()) => connected,
+            () = served.closing.asked() => return Ok(()),
+        };
+        let error = match connected {
+            Ok(Ok((link, mut requests))) => {
+                if attempts > 0 {
+                    log.warn("reconnected", json!({ "waiting": served.outbox.len() }));
+                }
+                attempts = 0;
+                said.clear();
+                let Some(error) = serve(&link, &mut requests, served).await else {
+                    return Ok(());
+                };
+                if matches!(error, TransportError::Output(_)) {
+                    return Err(error);
+                }
+                // The other half may still be well: half a connection is none.
+                drop(timeout(CLOSE, link.close()).await);
+                error.to_string()
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no connection within {} s", CONNECT.as_secs()),
+        };
+        if said != error {
+            let data = json!({ "error": error, "results": "are kept until it is back" });
+            log.warn("not connected, trying again", data);
+            said = error;
+        }
+        attempts = attempts.saturating_add(1);
+        tokio::select! {
+            () = sleep(pause(attempts)) => {}
+            () = served.closing.asked() => return Ok(()),
+        }
+    }
+}
+
+/// The wait before the next attempt; shortened by up to a quarter at random, so
+/// that a fleet does not come back in one instant.
+fn pause(attempts: u32) -> Duration {
+    let most = WAIT_MOST.min(WAIT_STEP * attempts);
+    most.mul_f64(1.0 - 0.25 * fastrand::f64())
+}
+
+/// Serves a connection until it fails, or until it was asked to close and is
+/// closed: then there is no error.
+async fn serve<L: Link, R: Requests>(
+    link: &L,
+    requests: &mut R,
+    served: &Served,
+) -> Option<TransportError> {
+    let failed = tokio::select! {
+        failed = send_keepalives(link, served) => failed,
+        failed = send_results(link, served) => failed,
+        failed = take_requests(requests, served) => failed,
+        () = served.closing.asked() => {
+            if timeout(CLOSE, link.close()).await.is_err() {
+                served.log.warn("the connection did not close in time", Value::Null);
+            }
+            return None;
+        }
+    };
+    Some(failed)
+}
+
+async fn send_keepalives<L: Link>(link: &L, served: &Served) -> TransportError {
+    let client = &served.settings.client;
+    loop {
+        if client.keepalives {
+            let described = keepalive::describe(client, clock::epoch_seconds());
+            let payload = Value::Object(described).to_string();
+            let sent = timeout(SEND, link.keepalive(payload.as_bytes())).await;
+            if let Some(error) = failure(sent) {
+                return error;
+            }
+        }
+        sleep(keepalive::INTERVAL).await;
+    }
+}
+
+async fn send_results<L: Link>(link: &L, served: &Served) -> TransportError {
+    loop {
+        let batch = served.outbox.batch(BATCH).await;
+        let sent = timeout(SEND, link.results(&batch.results)).await;
+        if let Some(error) = failure(sent) {
+            return error;
+        }
+        served.outbox.confirm(&batch);
+        let dropped = served.outbox.take_dropped();
+        if dropped > 0 {
+            let data = json!({ "dropped": dropped });
+            served
+                .log
+                .warn("results were dropped while they could not be sent", data);
+        }
+    }
+}
+
+async fn take_requests<R: Requests>(requests: &mut R, served: &Served) -> TransportError {
+    loop {
+        match requests.next().await {
+            Ok(payload) => served.runner.run_request(&payload),
+            Err(error) => return error,
+        }
+    }
+}
+
+fn failure(
+    sent: Result<Result<(), TransportError>, tokio::time::error::Elapsed>,
+) -> Option<TransportError> {
+    match sent {
+        Ok(sent) => sent.err(),
+        Err(_) => Some(TransportError::Silent(SEND)),
+    }
+}

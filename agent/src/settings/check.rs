@@ -1,0 +1,198 @@
+//! `checks`: what this node runs.
+
+use super::client::handlers;
+use super::reader::{Reader, is_name};
+use serde_json::{Value, json};
+use std::time::Duration;
+use venus_event::Attributes;
+
+/// A check that the settings define.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// Name, unique among the checks of this node.
+    pub name: String,
+    /// The definition as it is published: every attribute in the order of the
+    /// file, then `name`.
+    pub definition: Attributes,
+    /// How often this node runs it by itself; none where only the server's
+    /// requests start it.
+    pub interval: Option<Duration>,
+    /// Whether it is one of the agent's own.
+    pub builtin: bool,
+}
+
+impl Check {
+    /// Reads one entry of `checks`, noting in the reader what is wrong.
+    pub fn read(name: &str, reader: &mut Reader<'_>) -> Self {
+        let mut definition = reader.object().clone();
+        definition.insert("name".to_owned(), json!(name));
+        if !is_name(name) {
+            reader.complain(format!(
+                "check name cannot contain spaces or special characters: {name:?}"
+            ));
+        }
+        let command = reader.string("command").is_some();
+        let extension = reader.string("extension").is_some();
+        if command == extension && reader.get("command").is_some() == command {
+            reader.complain("either check command or extension must be set".to_owned());
+        }
+        read_execution(reader);
+        read_event(reader);
+        let interval = reader.positive("interval");
+        let publish = reader.boolean("publish").unwrap_or(true);
+        let cron = reader.string("cron");
+        if publish && reader.get("interval").is_none() && cron.is_none() {
+            reader.problem("interval", "must be an integer");
+        }
+        let standalone = reader.boolean("standalone").unwrap_or(false);
+        if !standalone && reader.strings("subscribers").is_none() {
+            reader.complain("check subscribers must be an array".to_owned());
+        }
+        Self {
+            name: name.to_owned(),
+            definition,
+            interval: interval
+                .filter(|_| standalone && publish && cron.is_none())
+                .map(Duration::from_secs),
+            builtin: false,
+        }
+    }
+
+    /// Whether the settings want it to run by a cron expression.
+    #[must_use]
+    pub fn wants_cron(&self) -> bool {
+        self.definition.contains_key("cron")
+            && self.definition.get("standalone") == Some(&Value::Bool(true))
+            && self.definition.get("publish") != Some(&Value::Bool(false))
+    }
+}
+
+/// What governs how the check is run.
+fn read_execution(reader: &mut Reader<'_>) {
+    reader.number("timeout");
+    reader.boolean("stdin");
+    if let Some(source) = reader.string("source")
+        && !is_source(source)
+    {
+        reader.problem(
+            "source",
+            "cannot contain spaces, special characters, or invalid tokens",
+        );
+    }
+    if let Some(mut hooks) = reader.child("hooks") {
+        read_hooks(&mut hooks);
+    }
+    if let Some(mut subdue) = reader.child("subdue") {
+        read_subdue(&mut subdue);
+    }
+    reader.boolean("truncate_output");
+    reader.positive("truncate_output_length");
+}
+
+/// What goes with the result to the server.
+fn read_event(reader: &mut Reader<'_>) {
+    handlers(reader);
+    reader.positive("ttl");
+    reader.integer("ttl_status");
+    if !matches!(
+        reader.get("aggregate"),
+        None | Some(Value::String(_) | Value::Bool(_))
+    ) {
+        reader.problem("aggregate", "must be a string or boolean");
+    }
+    if let Some(names) = reader.strings("aggregates")
+        && !names.iter().all(|name| is_aggregate(name))
+    {
+        reader.problem("aggregates", "items must be valid names");
+    }
+    let low = reader.integer("low_flap_threshold").is_some();
+    if low != reader.integer("high_flap_threshold").is_some() {
+        reader.problem("low_flap_threshold", "and high_flap_threshold go together");
+    }
+}
+
+fn read_hooks(hooks: &mut Reader<'_>) {
+    for name in hooks.object().keys() {
+        let known = matches!(
+            name.as_str(),
+            "ok" | "warning" | "critical" | "unknown" | "non-zero"
+        );
+        if !known && name.parse::<u8>().is_err() {
+            hooks.problem(
+                name,
+                "must be ok, warning, critical, unknown, non-zero or a status from 0 to 255",
+            );
+        }
+        if let Some(mut hook) = hooks.child(name) {
+            if hook.string("command").is_none() {
+                hook.problem("command", "must be a string");
+            }
+            hook.number("timeout");
+            hook.boolean("stdin");
+        }
+    }
+}
+
+fn read_subdue(subdue: &mut Reader<'_>) {
+    const DAYS: [&str; 8] = [
+        "all",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+    ];
+    let Some(mut days) = subdue.child("days") else {
+        subdue.problem("days", "must be a hash");
+        return;
+    };
+    for day in days.object().keys() {
+        if !DAYS.contains(&day.as_str()) {
+            days.problem(day, "must be all or a day of the week");
+        }
+        let windows = days.get(day).and_then(Value::as_array);
+        let whole = windows.is_some_and(|windows| {
+            windows.iter().all(|window| {
+                let has = |key| window.get(key).is_some_and(Value::is_string);
+                has("begin") && has("end")
+            })
+        });
+        if !whole {
+            days.problem(day, "must be an array of objects with begin and end");
+        }
+    }
+}
+
+/// A name, or one that contains a token: `switch-:::rack|r1:::`.
+fn is_source(text: &str) -> bool {
+    let part = |text: &str| text.is_empty() || is_name(text);
+    match text.split_once(":::") {
+        None => is_name(text),
+        Some((before, rest)) => rest.split_once(":::").is_some_and(|(token, after)| {
+            let inner = token.replace('|', "");
+            part(before) && !token.is_empty() && part(&inner) && part(after)
+        }),
+    }
+}
+
+/// `\A[\w\.:|-]+\z`
+fn is_aggregate(text: &str) -> bool {
+    is_name(&text.replace([':', '|'], "_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a7_source_is_a_name_or_holds_one_token() {
+        for good in ["switch-1", ":::rack:::", "sw-:::rack|r1:::.x"] {
+            assert!(is_source(good), "{good}");
+        }
+        for bad in ["", "a b", "::::::", ":::rack", "a:::b c:::", "a::b"] {
+            assert!(!is_source(bad), "{bad}");
+        }
+    }
+}

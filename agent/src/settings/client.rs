@@ -1,0 +1,112 @@
+//! `client`: who this node is.
+
+use super::reader::{Reader, is_name};
+use serde_json::{Value, json};
+use venus_event::{Attributes, redact};
+
+/// The client's settings.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Name, unique among the clients of a Sensu server.
+    pub name: String,
+    /// What this client listens to, `client:NAME` included.
+    pub subscriptions: Vec<String>,
+    /// Run only commands that are defined on this node.
+    pub safe_mode: bool,
+    /// Whether keepalives are sent.
+    pub keepalives: bool,
+    /// Keys whose values never leave the node.
+    pub redact: Vec<String>,
+    /// Goes into every result, so that the server can tell its own clients.
+    pub signature: Option<String>,
+    /// Every attribute, custom ones included, in the order of the files; not
+    /// redacted, as checks use them as tokens.
+    pub attributes: Attributes,
+}
+
+impl Client {
+    /// Reads `client`, noting in the reader what is wrong.
+    ///
+    /// `client:NAME` is appended to the subscriptions (once), as Sensu does.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        let mut attributes = reader.object().clone();
+        let name = reader.string("name").unwrap_or_default().to_owned();
+        if reader.get("name").is_none() {
+            reader.problem("name", "must be a string");
+        } else if !name.is_empty() && !is_name(&name) {
+            reader.problem("name", "cannot contain spaces or special characters");
+        }
+        reader.string("address");
+        let mut subscriptions: Vec<String> = reader
+            .strings("subscriptions")
+            .unwrap_or_default()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let own = format!("client:{name}");
+        if !subscriptions.contains(&own) {
+            subscriptions.push(own);
+        }
+        attributes.insert("subscriptions".to_owned(), json!(subscriptions));
+
+        let redact = match reader.strings("redact") {
+            Some(keys) => keys.into_iter().map(str::to_owned).collect(),
+            None => redact::DEFAULT_KEYS.map(str::to_owned).to_vec(),
+        };
+        let client = Self {
+            subscriptions,
+            safe_mode: reader.boolean("safe_mode").unwrap_or(false),
+            keepalives: reader.boolean("keepalives").unwrap_or(true),
+            redact,
+            signature: reader.string("signature").map(str::to_owned),
+            attributes,
+            name,
+        };
+        reader.boolean("deregister");
+        for key in ["registration", "deregistration"] {
+            if let Some(mut part) = reader.child(key) {
+                handlers(&mut part);
+                part.integer("status");
+            }
+        }
+        if let Some(mut socket) = reader.child("socket") {
+            read_socket(&mut socket);
+        }
+        if let Some(mut socket) = reader.child("http_socket") {
+            read_socket(&mut socket);
+            socket.boolean("protect_all_endpoints");
+            let user = socket.string("user").is_some();
+            if user != socket.string("password").is_some() {
+                socket.problem("user", "and password must be set together");
+            }
+        }
+        if let Some(mut keepalive) = reader.child("keepalive") {
+            handlers(&mut keepalive);
+            if let Some(mut thresholds) = keepalive.child("thresholds") {
+                thresholds.integer("warning");
+                thresholds.integer("critical");
+            }
+        }
+        client
+    }
+
+    /// A client attribute by its dotted path, `rack` or `graphite.root`.
+    #[must_use]
+    pub fn lookup(&self, path: &str) -> Option<&Value> {
+        let mut keys = path.split('.');
+        let first = self.attributes.get(keys.next()?)?;
+        keys.try_fold(first, |value, key| value.get(key))
+    }
+}
+
+fn read_socket(socket: &mut Reader<'_>) {
+    socket.boolean("enabled");
+    socket.string("bind");
+    socket.port("port");
+}
+
+/// `handler` and `handlers`, wherever Sensu takes them.
+pub(super) fn handlers(reader: &mut Reader<'_>) {
+    reader.string("handler");
+    reader.strings("handlers");
+}

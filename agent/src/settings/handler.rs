@@ -1,0 +1,54 @@
+//! `handlers`: who is told, when the agent is its own server.
+
+use super::reader::{Reader, is_name};
+use std::time::Duration;
+
+/// A handler of type `pipe`: a command that gets the event on its standard input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Handler {
+    /// Name, by which checks choose it.
+    pub name: String,
+    /// Shell command.
+    pub command: String,
+    /// After this long the command is killed.
+    pub timeout: Duration,
+    /// Whether Sensu's built-in filter `occurrences` stands before it.
+    pub filters_occurrences: bool,
+}
+
+/// Sensu waits for ever; a handler that hangs would pile up.
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
+
+impl Handler {
+    /// Reads one entry of `handlers`. A type that only a Sensu server has is
+    /// none of ours and gives nothing.
+    pub fn read(name: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        if !is_name(name) {
+            reader.complain(format!(
+                "handler name cannot contain spaces or special characters: {name:?}"
+            ));
+        }
+        let kind = reader.string("type");
+        if reader.get("type").is_none() {
+            reader.problem("type", "must be a string");
+        }
+        if kind? != "pipe" {
+            return None;
+        }
+        let command = reader.string("command");
+        if reader.get("command").is_none() {
+            reader.problem("command", "must be a string");
+        }
+        let timeout = reader.number("timeout");
+        let filter = reader.string("filter");
+        let filters = reader.strings("filters").unwrap_or_default();
+        Some(Self {
+            name: name.to_owned(),
+            command: command?.to_owned(),
+            timeout: timeout
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                .unwrap_or(DEFAULT_TIMEOUT),
+            filters_occurrences: filter == Some("occurrences") || filters.contains(&"occurrences"),
+        })
+    }
+}

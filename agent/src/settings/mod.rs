@@ -1,0 +1,155 @@
+//! Settings: found, merged, read into types, validated.
+//!
+//! [`load`] merges what the node has, [`Settings::compile`] reads it into types
+//! and reports every mistake of the whole in one run. Unknown attributes of
+//! clients and checks are custom attributes: they are carried through in order.
+
+pub mod check;
+pub mod client;
+pub mod handler;
+pub mod load;
+pub mod reader;
+pub mod transport;
+pub mod venus;
+
+pub use check::Check;
+pub use client::Client;
+pub use handler::Handler;
+pub use load::Environment;
+pub use reader::Problem;
+pub use transport::{Broker, Transport};
+pub use venus::Venus;
+
+use reader::Reader;
+use serde_json::{Value, json};
+use venus_event::Attributes;
+
+/// What the agent knows about its host before it reads any settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// The kernel's host name.
+    pub name: String,
+    /// The first IPv4 address that is not loopback.
+    pub address: Option<String>,
+}
+
+/// All settings, valid.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Everything as merged, unknown keys included.
+    pub merged: Attributes,
+    /// Who this node is.
+    pub client: Client,
+    /// What it runs.
+    pub checks: Vec<Check>,
+    /// Who is told, when the agent is its own server.
+    pub handlers: Vec<Handler>,
+    /// Where messages go.
+    pub transport: Transport,
+    /// What only this agent has.
+    pub venus: Venus,
+    /// How many checks run side by side (`sensu.spawn.limit`).
+    pub spawn_limit: usize,
+}
+
+impl Settings {
+    /// Reads the merged settings into types.
+    ///
+    /// Returns every problem instead, if there is one.
+    pub fn compile(mut merged: Attributes) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let transport = transport::read(&mut Reader::new("settings", &merged, &mut problems));
+        let embedded = transport == Transport::Embedded;
+        let venus = read_part(&merged, "venus", &mut problems, |reader| {
+            Venus::read(reader, embedded)
+        });
+        if embedded {
+            default_subscriptions(&mut merged, &venus);
+        }
+        let client = read_part(&merged, "client", &mut problems, Client::read);
+        let client_object = Value::Object(client.attributes.clone());
+        merged.insert("client".to_owned(), client_object);
+        let checks = read_each(&merged, "check", &mut problems, Check::read);
+        let handlers = read_each(&merged, "handler", &mut problems, Handler::read);
+        let spawn_limit = read_part(&merged, "sensu", &mut problems, |reader| {
+            let limit = reader
+                .child("spawn")
+                .and_then(|mut spawn| spawn.positive("limit"));
+            limit.and_then(|limit| usize::try_from(limit).ok())
+        });
+        if problems.is_empty() {
+            Ok(Self {
+                client,
+                checks,
+                handlers: handlers.into_iter().flatten().collect(),
+                transport,
+                venus,
+                spawn_limit: spawn_limit.unwrap_or(12),
+                merged,
+            })
+        } else {
+            Err(problems)
+        }
+    }
+}
+
+/// Without a broker nobody asks for subscriptions, so that what the host has
+/// decides which built-in checks run.
+fn default_subscriptions(merged: &mut Attributes, venus: &Venus) {
+    let client = merged.get_mut("client").and_then(Value::as_object_mut);
+    if let Some(client) = client
+        && !client.contains_key("subscriptions")
+    {
+        let mut subscriptions = vec!["physical"];
+        if venus.has_infiniband() {
+            subscriptions.push("infiniband");
+        }
+        client.insert("subscriptions".to_owned(), json!(subscriptions));
+    }
+}
+
+/// Reads the object `key`, an empty one where there is none.
+fn read_part<T>(
+    merged: &Attributes,
+    key: &str,
+    problems: &mut Vec<Problem>,
+    read: impl FnOnce(&mut Reader<'_>) -> T,
+) -> T {
+    let empty = Attributes::new();
+    let object = match merged.get(key) {
+        None | Some(Value::Null) => &empty,
+        Some(Value::Object(object)) => object,
+        Some(other) => {
+            problems.push(Problem {
+                message: format!("{key} must be a hash"),
+                object: json!({ key: other }),
+            });
+            &empty
+        }
+    };
+    read(&mut Reader::new(key, object, problems))
+}
+
+/// Reads every entry of the plural of `what`: `checks`, `handlers`.
+fn read_each<T>(
+    merged: &Attributes,
+    what: &str,
+    problems: &mut Vec<Problem>,
+    read: impl Fn(&str, &mut Reader<'_>) -> T,
+) -> Vec<T> {
+    let plural = format!("{what}s");
+    let entries = read_part(merged, &plural, problems, |reader| reader.object().clone());
+    let mut all = Vec::with_capacity(entries.len());
+    for (name, entry) in &entries {
+        if let Value::Object(object) = entry {
+            let mut reader = Reader::new(what, object, problems);
+            all.push(read(name, &mut reader));
+        } else {
+            problems.push(Problem {
+                message: format!("{what} must be a hash"),
+                object: json!({ name: entry }),
+            });
+        }
+    }
+    all
+}

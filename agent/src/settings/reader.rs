@@ -1,0 +1,152 @@
+//! Typed reading of one settings object; what does not fit is noted, not fatal,
+//! so that one run reports every mistake.
+
+use serde_json::Value;
+use venus_event::Attributes;
+
+/// One thing that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// What is wrong, in Sensu's words where Sensu has some.
+    pub message: String,
+    /// The object in which it is wrong.
+    pub object: Value,
+}
+
+/// Reads the attributes of `object`, which is a `what` ("client", "check", …).
+#[derive(Debug)]
+pub struct Reader<'a> {
+    what: String,
+    object: &'a Attributes,
+    /// What the problem shows: the whole object, where this is a part of it.
+    shown: &'a Attributes,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of a whole object.
+    pub fn new(what: &str, object: &'a Attributes, problems: &'a mut Vec<Problem>) -> Self {
+        Self {
+            what: what.to_owned(),
+            object,
+            shown: object,
+            problems,
+        }
+    }
+
+    /// The object that is read.
+    #[must_use]
+    pub fn object(&self) -> &'a Attributes {
+        self.object
+    }
+
+    /// Notes a problem: the message is `WHAT KEY MESSAGE`.
+    pub fn problem(&mut self, key: &str, message: &str) {
+        self.complain(format!("{} {key} {message}", self.what));
+    }
+
+    /// Notes a problem of the object as a whole.
+    pub fn complain(&mut self, message: String) {
+        self.problems.push(Problem {
+            message,
+            object: Value::Object(self.shown.clone()),
+        });
+    }
+
+    /// The value of `key`, or none; JSON's null counts as none.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&'a Value> {
+        self.object.get(key).filter(|value| !value.is_null())
+    }
+
+    /// A string.
+    pub fn string(&mut self, key: &str) -> Option<&'a str> {
+        self.typed(key, Value::as_str, "must be a string")
+    }
+
+    /// `true` or `false`.
+    pub fn boolean(&mut self, key: &str) -> Option<bool> {
+        self.typed(key, Value::as_bool, "must be boolean")
+    }
+
+    /// A whole number.
+    pub fn integer(&mut self, key: &str) -> Option<i64> {
+        self.typed(key, Value::as_i64, "must be an integer")
+    }
+
+    /// A number, whole or not.
+    pub fn number(&mut self, key: &str) -> Option<f64> {
+        self.typed(key, Value::as_f64, "must be numeric")
+    }
+
+    /// A whole number above 0.
+    pub fn positive(&mut self, key: &str) -> Option<u64> {
+        let number = self.integer(key)?;
+        match u64::try_from(number) {
+            Ok(number) if number > 0 => Some(number),
+            _ => {
+                self.problem(key, "must be greater than 0");
+                None
+            }
+        }
+    }
+
+    /// A TCP or UDP port, 1 to 65535.
+    pub fn port(&mut self, key: &str) -> Option<u16> {
+        let number = self.integer(key)?;
+        match u16::try_from(number) {
+            Ok(port) if port > 0 => Some(port),
+            _ => {
+                self.problem(key, "must be from 1 to 65535");
+                None
+            }
+        }
+    }
+
+    /// An array of strings none of which is empty.
+    pub fn strings(&mut self, key: &str) -> Option<Vec<&'a str>> {
+        let array = self.typed(key, Value::as_array, "must be an array")?;
+        let strings: Option<Vec<&str>> = array
+            .iter()
+            .map(|item| item.as_str().filter(|text| !text.is_empty()))
+            .collect();
+        if strings.is_none() {
+            self.problem(key, "must each be a string that is not empty");
+        }
+        strings
+    }
+
+    /// An object inside this one, as `WHAT KEY`.
+    pub fn child(&mut self, key: &str) -> Option<Reader<'_>> {
+        let object = self.typed(key, Value::as_object, "must be a hash")?;
+        Some(Reader {
+            what: format!("{} {key}", self.what),
+            object,
+            shown: self.shown,
+            problems: self.problems,
+        })
+    }
+
+    fn typed<T>(
+        &mut self,
+        key: &str,
+        as_type: impl Fn(&'a Value) -> Option<T>,
+        message: &str,
+    ) -> Option<T> {
+        let value = self.get(key)?;
+        let typed = as_type(value);
+        if typed.is_none() {
+            self.problem(key, message);
+        }
+        typed
+    }
+}
+
+/// Sensu's pattern for names of clients and checks: `\A[\w\.-]+\z`.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}

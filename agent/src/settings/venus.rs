@@ -1,0 +1,73 @@
+//! `venus`: what only this agent has.
+
+use super::reader::Reader;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+use venus_collectors::Roots;
+use venus_collectors::graphite::Scheme;
+
+/// The agent's own settings.
+#[derive(Debug, Clone)]
+pub struct Venus {
+    /// Whether the built-in checks run: `cpu_metrics` and its like.
+    pub builtin_checks: bool,
+    /// How often the built-in checks run.
+    pub interval: Duration,
+    /// The handlers that the built-in checks name.
+    pub handlers: Vec<String>,
+    /// First part of the built-in checks' paths; the client's name if none.
+    pub scheme: Option<String>,
+    /// Below which directories the collectors read.
+    pub roots: Roots,
+}
+
+impl Venus {
+    /// Reads `venus`, noting in the reader what is wrong. The built-in checks
+    /// are on by default where the agent is `embedded`: behind a broker a
+    /// drop-in adds nothing unasked.
+    pub fn read(reader: &mut Reader<'_>, embedded: bool) -> Self {
+        const KNOWN: [&str; 6] = [
+            "builtin_checks",
+            "interval",
+            "handlers",
+            "scheme",
+            "proc_path",
+            "sys_path",
+        ];
+        for key in reader.object().keys() {
+            if !KNOWN.contains(&key.as_str()) {
+                reader.problem(key, &format!("is not known; known: {}", KNOWN.join(", ")));
+            }
+        }
+        let scheme = reader.string("scheme").map(str::to_owned);
+        if let Some(Err(error)) = scheme.as_deref().map(Scheme::new) {
+            reader.complain(format!("venus scheme: {error}"));
+        }
+        let default = Roots::default();
+        Self {
+            builtin_checks: reader.boolean("builtin_checks").unwrap_or(embedded),
+            interval: Duration::from_secs(reader.positive("interval").unwrap_or(10)),
+            handlers: reader
+                .strings("handlers")
+                .unwrap_or_else(|| vec!["graphite"])
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            scheme,
+            roots: Roots {
+                proc: reader
+                    .string("proc_path")
+                    .map_or(default.proc, PathBuf::from),
+                sys: reader.string("sys_path").map_or(default.sys, PathBuf::from),
+            },
+        }
+    }
+
+    /// Whether this host has an RDMA device.
+    #[must_use]
+    pub fn has_infiniband(&self) -> bool {
+        let devices = fs::read_dir(self.roots.sys.join("class/infiniband"));
+        devices.is_ok_and(|mut devices| devices.next().is_some())
+    }
+}

@@ -1,0 +1,351 @@
+//! `RabbitMQ`: exchanges, queues and properties exactly as sensu-client has them.
+//!
+//! Two connections, so that a flood of results cannot delay a keepalive: one for
+//! keepalives and requests, one for results.
+
+use super::{Link, Requests, Transport, TransportError};
+use crate::clock;
+use crate::keepalive::SENSU_VERSION;
+use crate::settings::Broker;
+use futures_lite::Stream;
+use lapin::options::{
+    BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ExchangeDeclareOptions,
+    QueueBindOptions, QueueDeclareOptions,
+};
+use lapin::types::{FieldTable, ShortString};
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ErrorKind, Event,
+    ExchangeKind,
+};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use venus_event::CheckResult;
+
+const KEEPALIVES: &str = "keepalives";
+const RESULTS: &str = "results";
+
+/// Largest frame in bytes that we ask for. The client library reserves 64 of
+/// them for each connection: with the broker's default of 128 kB that would be
+/// 8 MB. Longer messages travel in several frames.
+const FRAME_MAX: u32 = 8192;
+
+/// Each heartbeat costs four wake-ups. The connection of the keepalives notices
+/// soon enough when the broker is gone; that of the results need not look as often.
+const RESULTS_HEARTBEAT_FACTOR: u16 = 6;
+
+/// Connects to one of several brokers.
+#[derive(Debug)]
+pub(crate) struct Rabbitmq {
+    brokers: Vec<Broker>,
+    /// Brokers of this round that were not tried yet.
+    untried: Vec<Broker>,
+    client: String,
+    subscriptions: Vec<String>,
+}
+
+impl Rabbitmq {
+    pub(crate) fn new(brokers: Vec<Broker>, client: &str, subscriptions: &[String]) -> Self {
+        Self {
+            brokers,
+            untried: Vec::new(),
+            client: client.to_owned(),
+            subscriptions: subscriptions.to_vec(),
+        }
+    }
+
+    /// The next broker; all of them, in random order, before any comes again.
+    fn next_broker(&mut self) -> Broker {
+        if self.untried.is_empty() {
+            self.untried.clone_from(&self.brokers);
+            fastrand::shuffle(&mut self.untried);
+        }
+        self.untried.pop().unwrap_or_default()
+    }
+}
+
+impl Transport for Rabbitmq {
+    type Link = RabbitmqLink;
+    type Requests = RabbitmqRequests;
+
+    async fn connect(&mut self) -> Result<(RabbitmqLink, RabbitmqRequests), TransportError> {
+        let broker = self.next_broker();
+        let name = broker.to_string();
+        let connected = connect(&broker, &self.client, &self.subscriptions).await;
+        connected.map_err(|error| failure(&name, &error))
+    }
+}
+
+async fn connect(
+    broker: &Broker,
+    client: &str,
+    subscriptions: &[String],
+) -> lapin::Result<(RabbitmqLink, RabbitmqRequests)> {
+    let connection = open(broker, client, broker.heartbeat).await?;
+    let rare = broker.heartbeat.saturating_mul(RESULTS_HEARTBEAT_FACTOR);
+    let results_connection = open(broker, client, rare).await?;
+    let keepalives = connection.create_channel().await?;
+    let results = results_connection.create_channel().await?;
+    declare(&keepalives, KEEPALIVES, ExchangeKind::Direct).await?;
+    declare(&results, RESULTS, ExchangeKind::Direct).await?;
+
+    let channel = connection.create_channel().await?;
+    channel
+        .basic_qos(broker.prefetch, BasicQosOptions::default())
+        .await?;
+    let own_queue = format!("{client}-{SENSU_VERSION}-{}", clock::epoch_seconds());
+    let mut consumers = Vec::new();
+    let mut own_queue_declared = false;
+    for subscription in subscriptions {
+        let shared = subscription.starts_with("direct:") || subscription.starts_with("roundrobin:");
+        let (kind, queue) = if shared {
+            (ExchangeKind::Direct, subscription.as_str())
+        } else {
+            (ExchangeKind::Fanout, own_queue.as_str())
+        };
+        let new = shared || !own_queue_declared;
+        own_queue_declared |= !shared;
+        if new {
+            declare_queue(&channel, queue).await?;
+        }
+        declare(&channel, subscription, kind).await?;
+        bind(&channel, queue, subscription).await?;
+        if new {
+            consumers.push(consume(&channel, queue).await?);
+        }
+    }
+    let name = broker.to_string();
+    let events: Vec<Events> = vec![
+        Box::pin(connection.events_listener()),
+        Box::pin(results_connection.events_listener()),
+    ];
+    let requests = RabbitmqRequests {
+        broker: name.clone(),
+        consumers,
+        events,
+        _channel: channel,
+    };
+    let link = RabbitmqLink {
+        broker: name,
+        connections: [connection, results_connection],
+        keepalives,
+        results,
+    };
+    Ok((link, requests))
+}
+
+async fn open(broker: &Broker, client: &str, heartbeat: u16) -> lapin::Result<Connection> {
+    let uri = AMQPUri {
+        scheme: AMQPScheme::AMQP,
+        authority: AMQPAuthority {
+            userinfo: AMQPUserInfo {
+                username: broker.user.clone(),
+                password: broker.password.clone(),
+            },
+            host: broker.host.clone(),
+            port: broker.port,
+        },
+        vhost: broker.vhost.clone(),
+        query: AMQPQueryString {
+            frame_max: Some(FRAME_MAX),
+            heartbeat: Some(heartbeat),
+            ..AMQPQueryString::default()
+        },
+    };
+    let name = format!("venus-agent {client}");
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    Connection::connect_uri(uri, properties).await
+}
+
+/// Another flag than these would be a channel error for everybody else.
+async fn declare(channel: &Channel, name: &str, kind: ExchangeKind) -> lapin::Result<()> {
+    let options = ExchangeDeclareOptions {
+        passive: false,
+        durable: false,
+        auto_delete: false,
+        internal: false,
+        nowait: false,
+    };
+    channel
+        .exchange_declare(name.into(), kind, options, FieldTable::default())
+        .await
+}
+
+async fn declare_queue(channel: &Channel, name: &str) -> lapin::Result<()> {
+    let options = QueueDeclareOptions {
+        passive: false,
+        durable: false,
+        exclusive: false,
+        auto_delete: true,
+        nowait: false,
+    };
+    channel
+        .queue_declare(name.into(), options, FieldTable::default())
+        .await?;
+    Ok(())
+}
+
+async fn bind(channel: &Channel, queue: &str, exchange: &str) -> lapin::Result<()> {
+    let options = QueueBindOptions { nowait: false };
+    channel
+        .queue_bind(
+            queue.into(),
+            exchange.into(),
+            "".into(),
+            options,
+            FieldTable::default(),
+        )
+        .await
+}
+
+async fn consume(channel: &Channel, queue: &str) -> lapin::Result<Consumer> {
+    let options = BasicConsumeOptions {
+        no_ack: true,
+        ..BasicConsumeOptions::default()
+    };
+    channel
+        .basic_consume(queue.into(), "".into(), options, FieldTable::default())
+        .await
+}
+
+/// The sending side.
+pub(crate) struct RabbitmqLink {
+    broker: String,
+    connections: [Connection; 2],
+    keepalives: Channel,
+    results: Channel,
+}
+
+impl Link for RabbitmqLink {
+    async fn keepalive(&self, payload: &[u8]) -> Result<(), TransportError> {
+        let sent = publish(&self.keepalives, KEEPALIVES, payload.to_vec()).await;
+        sent.map_err(|error| failure(&self.broker, &error))
+    }
+
+    /// Hands all of them to the connection before it waits for any: one write
+    /// and one wake-up of the client library's thread instead of one for each.
+    async fn results(&self, results: &[Rc<CheckResult>]) -> Result<(), TransportError> {
+        let mut pending = Vec::with_capacity(results.len());
+        for result in results {
+            let payload = serde_json::to_vec(&**result).map_err(|error| {
+                let what = format!("result of {} is no JSON: {error}", result.name());
+                TransportError::Broker {
+                    broker: self.broker.clone(),
+                    what,
+                }
+            })?;
+            pending.push(Box::pin(publish(&self.results, RESULTS, payload)));
+        }
+        poll_fn(|context| {
+            let mut failed = None;
+            pending.retain_mut(|publish| match publish.as_mut().poll(context) {
+                Poll::Ready(sent) => {
+                    failed = sent.err().or(failed.take());
+                    false
+                }
+                Poll::Pending => true,
+            });
+            match failed {
+                Some(error) => Poll::Ready(Err(failure(&self.broker, &error))),
+                None if pending.is_empty() => Poll::Ready(Ok(())),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    async fn close(&self) {
+        for connection in &self.connections {
+            // A connection that is gone need not be closed.
+            drop(connection.close(200, "OK".into()).await);
+        }
+    }
+}
+
+async fn publish(channel: &Channel, exchange: &str, payload: Vec<u8>) -> lapin::Result<()> {
+    let properties = BasicProperties::default()
+        .with_content_type(ShortString::from("application/octet-stream"))
+        .with_delivery_mode(1)
+        .with_priority(0);
+    channel
+        .basic_publish(
+            exchange.into(),
+            "".into(),
+            BasicPublishOptions::default(),
+            &payload,
+            properties,
+        )
+        .await?;
+    Ok(())
+}
+
+type Events = Pin<Box<dyn Stream<Item = Event> + Send>>;
+
+/// The receiving side.
+pub(crate) struct RabbitmqRequests {
+    broker: String,
+    consumers: Vec<Consumer>,
+    events: Vec<Events>,
+    _channel: Channel,
+}
+
+impl Requests for RabbitmqRequests {
+    async fn next(&mut self) -> Result<Vec<u8>, TransportError> {
+        let lost = |what: &str| TransportError::Broker {
+            broker: self.broker.clone(),
+            what: what.to_owned(),
+        };
+        poll_fn(|context| {
+            for events in &mut self.events {
+                while let Poll::Ready(event) = events.as_mut().poll_next(context) {
+                    match event {
+                        Some(Event::Error(error)) => {
+                            return Poll::Ready(Err(failure(&self.broker, &error)));
+                        }
+                        Some(_) => {}
+                        None => return Poll::Ready(Err(lost("the connection is closed"))),
+                    }
+                }
+            }
+            for consumer in &mut self.consumers {
+                if let Poll::Ready(delivery) = Pin::new(consumer).poll_next(context) {
+                    return Poll::Ready(match delivery {
+                        Some(Ok(delivery)) => Ok(delivery.data),
+                        Some(Err(error)) => Err(failure(&self.broker, &error)),
+                        None => Err(lost("the subscription was cancelled")),
+                    });
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// What the broker said, and what a person can do about it.
+fn failure(broker: &str, error: &lapin::Error) -> TransportError {
+    let what = match error.kind() {
+        ErrorKind::IOError(error) => match error.kind() {
+            std::io::ErrorKind::ConnectionRefused => {
+                format!("{error}; is RabbitMQ running and listening there?")
+            }
+            _ => error.to_string(),
+        },
+        ErrorKind::ProtocolError(error) => {
+            let advice = match error.get_id() {
+                403 => "; see user, password and permissions in the rabbitmq settings",
+                530 => "; see vhost in the rabbitmq settings",
+                406 => "; something else declared it with other flags than Sensu's",
+                _ => "",
+            };
+            format!("{}{advice}", error.get_message())
+        }
+        _ => error.to_string(),
+    };
+    TransportError::Broker {
+        broker: broker.to_owned(),
+        what,
+    }
+}

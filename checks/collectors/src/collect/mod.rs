@@ -1,0 +1,12 @@
+//! The collectors, one file each. `registry` lists them.
+#![allow(
+    clippy::unnecessary_wraps,
+    reason = "the signature of `build` is the same for all, and options may contradict each other"
+)]
+
+pub(crate) mod cpu;
+pub(crate) mod infiniband;
+mod infiniband_names;
+pub(crate) mod load;
+pub(crate) mod memory;
+pub(crate) mod net;

@@ -1,0 +1,125 @@
+//! What a collector is, what it answers, and what can go wrong.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::source::kernel_file::FileError;
+use crate::source::text::Malformed;
+
+/// The folders below which the kernel's files are read. Fixtures and containers give their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    /// Where procfs is mounted.
+    pub proc: PathBuf,
+    /// Where sysfs is mounted.
+    pub sys: PathBuf,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self {
+            proc: PathBuf::from("/proc"),
+            sys: PathBuf::from("/sys"),
+        }
+    }
+}
+
+/// Reads one subject of this host and writes it as Graphite lines.
+///
+/// A collector keeps its buffers and open files from one call to the next: what is steady does
+/// not allocate. Dropping it closes them.
+pub trait Collector: Send {
+    /// Appends finished lines `PATH VALUE EPOCH\n` to `out`.
+    ///
+    /// `now` is the time to stamp them with, in seconds since the epoch. `problems` gets what
+    /// could not be read while the rest could. On an error `out` is as it was.
+    fn collect(
+        &mut self,
+        now: u64,
+        out: &mut Vec<u8>,
+        problems: &mut Vec<CollectError>,
+    ) -> Result<Presence, CollectError>;
+}
+
+/// Whether this host has what a collector reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// It has, and the lines are written.
+    Here,
+    /// It has not, which is no error. The text says in one line what was looked for and where.
+    Absent(String),
+}
+
+/// Something could not be read, or did not say what the kernel says. Each displays as one line.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// The system refused to read a file or folder.
+    #[error("cannot read {}: {source}{}", path.display(), advice(source))]
+    Read {
+        /// What was to be read.
+        path: PathBuf,
+        /// Why it could not be.
+        source: io::Error,
+    },
+    /// A file was read, but is cut off or in no known form.
+    #[error("{}: {source}; nothing is taken from it, as a guess would be a wrong number", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Malformed,
+    },
+    /// The numbers contradict each other, so that one derived from them is left out.
+    #[error("{}: {what}; {metric} is left out", path.display())]
+    Contradiction {
+        /// The file.
+        path: PathBuf,
+        /// What cannot be, e.g. "`SwapFree` exceeds `SwapTotal`".
+        what: &'static str,
+        /// The metric that would have been derived.
+        metric: &'static str,
+    },
+    /// Two sources would be written under the same Graphite paths.
+    #[error(
+        "{} has {count} devices, whose ports would share their paths; \
+         use --device-in-path auto or always, or leave some out with --link-layer",
+        path.display()
+    )]
+    PathsCollide {
+        /// The folder that lists the devices.
+        path: PathBuf,
+        /// How many of them are to be shown.
+        count: usize,
+    },
+}
+
+impl CollectError {
+    pub(crate) fn read(path: &Path, source: io::Error) -> Self {
+        Self::Read {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn from_file(path: &Path, error: FileError) -> Self {
+        match error {
+            FileError::Io(error) => Self::read(path, error),
+            FileError::Malformed(malformed) => Self::malformed(path, malformed),
+        }
+    }
+
+    pub(crate) fn malformed(path: &Path, source: Malformed) -> Self {
+        Self::Malformed {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; is the right root given, and is it mounted?",
+        io::ErrorKind::PermissionDenied => "; run as a user who may read it",
+        _ => "",
+    }
+}

@@ -1,0 +1,11 @@
+//! Readers of this host. They find and parse, and never format.
+
+pub mod cpu_online;
+pub mod infiniband;
+pub mod kernel_file;
+pub mod loadavg;
+pub mod meminfo;
+pub mod net_dev;
+pub mod net_speed;
+pub mod stat;
+pub mod text;

@@ -1,0 +1,227 @@
+//! metrics-infiniband where counters cannot be read, devices come and go, and paths would collide.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unnecessary_debug_formatting,
+    reason = "tests may fail loudly"
+)]
+
+mod trees;
+
+use std::fs;
+use std::path::Path;
+
+use trees::{CASES, Case, NOW, collect, collect_at};
+use venus_collectors::Presence;
+
+fn case(tree: &str) -> &'static Case {
+    let is = |case: &&Case| case.collector == "metrics-infiniband" && case.tree == tree;
+    CASES.iter().find(is).unwrap()
+}
+
+fn class(tree: &Path) -> std::path::PathBuf {
+    tree.join("sys/class/infiniband")
+}
+
+fn absent(got: trees::Collected) -> String {
+    match got.presence {
+        Ok(Presence::Absent(reason)) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn symbol_errors_come_first() {
+    let (_copy, mut collector) = case("infiniband/single").on_a_copy();
+    assert_eq!(
+        collect(&mut *collector).text.lines().next(),
+        Some("venus001.infiniband.port1.SymbolErrorCounter 0 1453048230")
+    );
+}
+
+#[test]
+fn a_host_without_devices_is_no_error() {
+    let tree = tempfile::tempdir().unwrap();
+    let mut collector = trees::build("metrics-infiniband", tree.path(), "i", &[]);
+    let reason = format!(
+        "no InfiniBand device below {}",
+        class(tree.path()).display()
+    );
+    assert_eq!(absent(collect(&mut *collector)), reason, "no such class");
+    fs::create_dir_all(class(tree.path())).unwrap();
+    assert_eq!(absent(collect(&mut *collector)), reason, "an empty class");
+}
+
+/// A folder in a counter's place stands for one that the kernel refuses to read.
+#[test]
+fn a_counter_that_cannot_be_read_costs_only_itself() {
+    let (copy, mut collector) = case("infiniband/single").on_a_copy();
+    let folder = class(copy.path()).join("mlx4_0/ports/1/counters");
+    fs::remove_file(folder.join("symbol_error")).unwrap();
+    fs::create_dir(folder.join("symbol_error")).unwrap();
+    fs::write(folder.join("link_downed"), "").unwrap();
+    fs::write(folder.join("port_rcv_errors"), "N/A (no PMA)\n").unwrap();
+    for _ in 0..2 {
+        let got = collect(&mut *collector);
+        let left_out = ["SymbolErrorCounter", "LinkDownedCounter", "PortRcvErrors"];
+        let expected: String = case("infiniband/single")
+            .expected_text()
+            .split_inclusive('\n')
+            .filter(|line| !left_out.iter().any(|name| line.contains(name)))
+            .collect();
+        assert_eq!(got.text, expected);
+        let [first, second, third] = &got.problems[..] else {
+            panic!("{:?}", got.problems);
+        };
+        assert!(first.contains("/symbol_error: ") && first.starts_with("cannot read "));
+        assert!(
+            second.contains("/link_downed: the first line is missing"),
+            "{second}"
+        );
+        assert!(
+            third.contains("/port_rcv_errors: line 1 is not a decimal"),
+            "{third}"
+        );
+    }
+}
+
+#[test]
+fn a_port_without_counters_is_said() {
+    let (copy, mut collector) = case("infiniband").on_a_copy();
+    let port = class(copy.path()).join("mlx4_0/ports/2");
+    fs::remove_dir_all(port.join("counters")).unwrap();
+    let got = collect(&mut *collector);
+    assert!(!got.text.contains("port2"));
+    assert_eq!(
+        got.problems,
+        [format!(
+            "cannot read {}: the port has no counters",
+            port.display()
+        )]
+    );
+}
+
+#[test]
+fn the_device_is_in_the_path_when_asked() {
+    let (one, two) = (case("infiniband/single"), case("infiniband"));
+    let with = |case: &Case, options: &[(&str, &str)]| {
+        let tree = case.folder();
+        collect(&mut *trees::build(
+            case.collector,
+            &tree,
+            case.scheme,
+            options,
+        ))
+    };
+    let always = with(one, &[("device-in-path", "always")]).text;
+    assert_eq!(always, one.expected_text().replace("port1", "mlx4_0.port1"));
+    let never = with(one, &[("device-in-path", "never")]).text;
+    assert_eq!(never, one.expected_text());
+
+    let error = with(two, &[("device-in-path", "never")])
+        .presence
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{} has 2 devices, whose ports would share their paths; use --device-in-path auto or \
+             always, or leave some out with --link-layer",
+            class(&two.folder()).display()
+        )
+    );
+}
+
+#[test]
+fn the_link_layer_chooses_ports() {
+    let case = case("infiniband");
+    let of = |device: &str| -> String {
+        let whole = case.expected_text();
+        let lines = whole
+            .split_inclusive('\n')
+            .filter(|line| line.contains(device));
+        // One device is left, so it is not named.
+        lines
+            .map(|line| line.replace(&format!("{device}."), ""))
+            .collect()
+    };
+    for (layer, expected) in [("infiniband", of("mlx4_0")), ("ethernet", of("mlx5_0"))] {
+        let options = [("link-layer", layer)];
+        let mut collector = trees::build(case.collector, &case.folder(), case.scheme, &options);
+        assert_eq!(collect(&mut *collector).text, expected, "{layer}");
+    }
+
+    let single = self::case("infiniband/single").folder();
+    let options = [("link-layer", "ethernet")];
+    let mut collector = trees::build(case.collector, &single, case.scheme, &options);
+    assert_eq!(
+        absent(collect(&mut *collector)),
+        format!(
+            "no port to show of the InfiniBand devices below {}",
+            class(&single).display()
+        )
+    );
+}
+
+#[test]
+fn a_port_of_unknown_link_layer_is_left_out_and_said() {
+    let case = case("infiniband");
+    let (copy, _) = case.on_a_copy();
+    let file = class(copy.path()).join("mlx5_0/ports/1/link_layer");
+    fs::write(&file, "Carrier pigeon\n").unwrap();
+    let options = [("link-layer", "infiniband")];
+    let got = collect(&mut *trees::build(
+        case.collector,
+        copy.path(),
+        "i",
+        &options,
+    ));
+    assert!(got.text.starts_with("i.port1."));
+    assert_eq!(got.problems.len(), 1);
+    assert!(got.problems[0].contains("link_layer: line 1 is neither InfiniBand nor Ethernet"));
+}
+
+#[test]
+fn devices_that_come_show_within_a_minute() {
+    let (copy, mut collector) = case("infiniband").on_a_copy();
+    let (here, away) = (class(copy.path()).join("mlx5_0"), copy.path().join("away"));
+    fs::rename(&here, &away).unwrap();
+    let one = collect(&mut *collector).text;
+    assert!(one.starts_with("venus001.infiniband.port1."));
+
+    fs::rename(&away, &here).unwrap();
+    assert_eq!(
+        collect_at(&mut *collector, NOW + 59).text.lines().count(),
+        one.lines().count()
+    );
+    let both = collect_at(&mut *collector, NOW + 60).text;
+    let stamp = (NOW + 60).to_string();
+    assert_eq!(
+        both,
+        case("infiniband")
+            .expected_text()
+            .replace(&NOW.to_string(), &stamp)
+    );
+}
+
+#[test]
+fn a_device_that_goes_is_missed_at_once() {
+    // Files that are open outlive their folder here, unlike in sysfs. So this one never was.
+    let (copy, mut collector) = case("infiniband").on_a_copy();
+    let counter = class(copy.path()).join("mlx5_0/ports/1/counters/symbol_error");
+    fs::remove_file(&counter).unwrap();
+    std::os::unix::fs::symlink("gone", &counter).unwrap();
+    let got = collect(&mut *collector);
+    assert_eq!(got.problems.len(), 1, "{:?}", got.problems);
+
+    fs::remove_dir_all(class(copy.path()).join("mlx5_0")).unwrap();
+    let got = collect(&mut *collector);
+    assert_eq!(
+        got.problems, [""; 0],
+        "listed anew, as the last reading met a file that is gone"
+    );
+    assert!(
+        got.text
+            .starts_with("venus001.infiniband.port1.SymbolErrorCounter 7 ")
+    );
+}

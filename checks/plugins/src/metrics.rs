@@ -1,0 +1,135 @@
+//! Runs a collector as a command: its options on the command line, its lines on standard output.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use venus_collectors::graphite::Scheme;
+use venus_collectors::{Given, Kind, OptionError, OptionSpec, Presence, Roots, Setup, Spec};
+
+use crate::world::{Exit, World, complain, print};
+
+/// The command line of a collector.
+#[must_use]
+pub fn command(spec: &'static Spec) -> Command {
+    let roots = Roots::default();
+    let scheme = match spec.scheme_suffix {
+        "" => "the host name".to_owned(),
+        suffix => format!("the host name and .{suffix}"),
+    };
+    Command::new(spec.name)
+        .about(spec.about)
+        .version(env!("CARGO_PKG_VERSION"))
+        .args_override_self(true)
+        .arg(
+            Arg::new("scheme")
+                .short('s')
+                .long("scheme")
+                .value_name("SCHEME")
+                .value_parser(|given: &str| Scheme::new(given))
+                .help(format!("What each path begins with [default: {scheme}]")),
+        )
+        .args(spec.options.iter().map(argument))
+        .arg(
+            Arg::new("proc-path")
+                .long("proc-path")
+                .value_name("DIR")
+                .value_parser(value_parser!(PathBuf))
+                .default_value(roots.proc.into_os_string())
+                .help("Where procfs is mounted"),
+        )
+        .arg(
+            Arg::new("sys-path")
+                .long("sys-path")
+                .value_name("DIR")
+                .value_parser(value_parser!(PathBuf))
+                .default_value(roots.sys.into_os_string())
+                .help("Where sysfs is mounted"),
+        )
+        .after_help(format!(
+            "Prints one line PATH VALUE EPOCH for each metric, as Graphite takes them.\n\n\
+             Example:\n  venus-checks {} --scheme {}",
+            spec.name,
+            spec.default_scheme("venus001")
+        ))
+}
+
+fn argument(option: &OptionSpec) -> Arg {
+    let argument = Arg::new(option.name).long(option.name).help(option.help);
+    let argument = match option.short {
+        Some(short) => argument.short(short),
+        None => argument,
+    };
+    match option.kind {
+        Kind::Flag => argument.action(ArgAction::SetTrue),
+        Kind::Regex => argument.value_name(option.value_name),
+        Kind::Choice(words) => argument
+            .value_name(option.value_name)
+            .value_parser(PossibleValuesParser::new(words))
+            .default_value(words.first().copied().unwrap_or_default()),
+    }
+}
+
+/// Collects once and prints.
+pub fn run(spec: &'static Spec, matches: &ArgMatches, world: &mut World<'_>) -> Exit {
+    let collector = given(spec, matches).and_then(|given| {
+        let roots = roots(matches);
+        let scheme = match matches.get_one::<Scheme>("scheme") {
+            Some(scheme) => scheme.clone(),
+            None => spec.default_scheme(&world.host),
+        };
+        (spec.build)(&Setup {
+            roots: &roots,
+            scheme: &scheme,
+            given: &given,
+        })
+    });
+    let mut collector = match collector {
+        Ok(collector) => collector,
+        Err(error) => {
+            complain(world.err, spec.name, &error);
+            return Exit::Unknown;
+        }
+    };
+    let (mut out, mut problems) = (Vec::new(), Vec::new());
+    let collected = collector.collect(world.now, &mut out, &mut problems);
+    for problem in &problems {
+        complain(world.err, spec.name, problem);
+    }
+    match collected {
+        Ok(Presence::Here) => print(world, spec.name, &out),
+        Ok(Presence::Absent(reason)) => {
+            complain(world.err, spec.name, &reason);
+            Exit::Ok
+        }
+        Err(error) => {
+            complain(world.err, spec.name, &error);
+            Exit::Unknown
+        }
+    }
+}
+
+fn roots(matches: &ArgMatches) -> Roots {
+    let Roots { proc, sys } = Roots::default();
+    let given = |name| matches.get_one::<PathBuf>(name).cloned();
+    Roots {
+        proc: given("proc-path").unwrap_or(proc),
+        sys: given("sys-path").unwrap_or(sys),
+    }
+}
+
+fn given(spec: &'static Spec, matches: &ArgMatches) -> Result<Given, OptionError> {
+    let mut given = Given::of(spec.options);
+    for option in spec.options {
+        match option.kind {
+            Kind::Flag if matches.get_flag(option.name) => given.set(option.name, "true")?,
+            Kind::Flag => {}
+            Kind::Regex | Kind::Choice(_) => {
+                if let Some(value) = matches.get_one::<String>(option.name) {
+                    given.set(option.name, value)?;
+                }
+            }
+        }
+    }
+    Ok(given)
+}
