@@ -96,17 +96,10 @@ fn warnings(arguments: &Arguments, settings: &Settings) -> Vec<(&'static str, Va
         warnings.push(("Ruby extensions are not run", data));
     }
     for check in &settings.checks {
-        let data = json!({ "check": check.name });
         if check.wants_cron() {
-            warnings.push((
-                "cron is not in this version yet, the check is not scheduled",
-                data,
-            ));
-        } else if check.interval.is_some() && check.definition.contains_key("subdue") {
-            warnings.push((
-                "subdue is not in this version yet, the check runs at any time",
-                data,
-            ));
+            let data = json!({ "check": check.name });
+            let message = "cron is not in this version yet, the check is not scheduled";
+            warnings.push((message, data));
         }
     }
     warnings

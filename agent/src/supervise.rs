@@ -8,7 +8,7 @@ use crate::connection::{Closing, Served, keep_connected};
 use crate::log::Log;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
-use crate::schedule::{Timetable, splay};
+use crate::schedule::{Timetable, splay, subdued};
 use crate::settings::{Check, Environment, Settings, Transport};
 use crate::terminal::Terminal;
 use crate::transport::embedded::Embedded;
@@ -229,11 +229,21 @@ impl Agent {
             timetable.take_due(start.elapsed(), &mut due);
             for index in &due {
                 if let Some(check) = self.checks.get(*index) {
-                    self.runner.run_standalone(&check.definition);
+                    self.run_unless_subdued(check);
                 }
             }
         }
         std::future::pending::<()>().await;
+    }
+
+    fn run_unless_subdued(&self, check: &Check) {
+        let has_windows = check.definition.contains_key("subdue");
+        if has_windows && subdued(&check.definition, clock::local_now()) {
+            let data = json!({ "check": check.name });
+            self.log.info("check execution was subdued", data);
+        } else {
+            self.runner.run_standalone(&check.definition);
+        }
     }
 
     /// When each check runs first. Behind a broker each has the splay of its

@@ -1,8 +1,10 @@
 //! When the checks of this node run.
 
 mod splay;
+mod subdue;
 
 pub use splay::splay;
+pub use subdue::{DAYS, TimeOfDay, subdued};
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

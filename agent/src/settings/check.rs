@@ -2,6 +2,7 @@
 
 use super::client::handlers;
 use super::reader::{Reader, is_name};
+use crate::schedule::{DAYS, TimeOfDay};
 use serde_json::{Value, json};
 use std::time::Duration;
 use venus_event::Attributes;
@@ -134,33 +135,27 @@ fn read_hooks(hooks: &mut Reader<'_>) {
 }
 
 fn read_subdue(subdue: &mut Reader<'_>) {
-    const DAYS: [&str; 8] = [
-        "all",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-    ];
     let Some(mut days) = subdue.child("days") else {
         subdue.problem("days", "must be a hash");
         return;
     };
     for day in days.object().keys() {
-        if !DAYS.contains(&day.as_str()) {
+        if day != "all" && !DAYS.contains(&day.as_str()) {
             days.problem(day, "must be all or a day of the week");
         }
         let windows = days.get(day).and_then(Value::as_array);
         let whole = windows.is_some_and(|windows| {
             windows.iter().all(|window| {
-                let has = |key| window.get(key).is_some_and(Value::is_string);
-                has("begin") && has("end")
+                let time = |key| window.get(key).and_then(Value::as_str);
+                let valid = |text| TimeOfDay::parse(text).is_some();
+                time("begin").is_some_and(valid) && time("end").is_some_and(valid)
             })
         });
         if !whole {
-            days.problem(day, "must be an array of objects with begin and end");
+            days.problem(
+                day,
+                "must be an array of objects with begin and end, times such as 5PM PST or 17:00",
+            );
         }
     }
 }

@@ -4,6 +4,7 @@
 //! find and merge them here. What the values mean is their own business.
 
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -83,7 +84,7 @@ impl Sources {
                 continue;
             }
             let mut below = Vec::new();
-            json_files(dir, &mut below)?;
+            json_files(dir, &mut HashSet::new(), &mut below)?;
             below.sort();
             files.append(&mut below);
         }
@@ -100,12 +101,25 @@ impl Sources {
     }
 }
 
-fn json_files(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), SourceError> {
+/// Links to directories are followed, as Sensu does, but into each directory
+/// only once; hidden names are left out.
+fn json_files(
+    dir: &Path,
+    visited: &mut HashSet<PathBuf>,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), SourceError> {
     let unreadable = |error| SourceError::unreadable(dir, error);
+    if !visited.insert(dir.canonicalize().map_err(unreadable)?) {
+        return Ok(());
+    }
     for entry in fs::read_dir(dir).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
         if path.is_dir() {
-            json_files(&path, found)?;
+            json_files(&path, visited, found)?;
         } else if path
             .extension()
             .is_some_and(|extension| extension == "json")
@@ -186,9 +200,16 @@ mod tests {
     fn a1_files_below_a_directory_are_read_recursively_in_the_order_of_their_paths() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("b")).unwrap();
-        for name in ["z.json", "b/c.json", "a.json", "ignored.yml"] {
+        for name in [
+            "z.json",
+            "b/c.json",
+            "a.json",
+            "ignored.yml",
+            ".a.json.swp.json",
+        ] {
             fs::write(dir.path().join(name), "").unwrap();
         }
+        std::os::unix::fs::symlink("..", dir.path().join("b/loop")).unwrap();
         let sources = Sources {
             file: None,
             dirs: vec![dir.path().to_owned()],
@@ -209,6 +230,18 @@ mod tests {
         assert_eq!(read_file(&path).unwrap(), object(json!({"a": 1})));
         fs::write(&path, " \n").unwrap();
         assert!(read_file(&path).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_an_error_with_its_path_and_never_a_panic() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cut.json");
+        let whole = r#"{"client": {"name": "venus001", "subscriptions": ["physical"]}}"#;
+        for end in 1..whole.len() {
+            fs::write(&path, &whole.as_bytes()[..end]).unwrap();
+            let message = read_file(&path).unwrap_err().to_string();
+            assert!(message.contains("cut.json is not JSON"), "{message}");
+        }
     }
 
     #[test]
