@@ -61,6 +61,18 @@ fn level(matches: &ArgMatches) -> Level {
     }
 }
 
+/// What is wrong with the command line, in one line.
+#[must_use]
+pub fn complaint(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    // The first paragraph says what is wrong, the rest shows the usage.
+    let wrong = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = wrong.split_whitespace().collect();
+    let wrong = words.join(" ");
+    let wrong = wrong.strip_prefix("error: ").unwrap_or(&wrong);
+    format!("venus-agent: {wrong}; see venus-agent --help")
+}
+
 /// The command line as `clap` knows it.
 #[must_use]
 pub fn command() -> Command {

@@ -26,7 +26,6 @@ pub(crate) fn configure(
             stderr().fatal(&error.to_string(), Value::Null);
             not_running(&stderr())
         })?;
-    let shown = printable(&merged);
     let settings = Settings::compile(merged).map_err(|problems| {
         let log = stderr();
         log.fatal("invalid settings", json!({ "problems": problems.len() }));
@@ -36,7 +35,8 @@ pub(crate) fn configure(
         not_running(&log)
     })?;
     if arguments.print_config {
-        let shown = Value::Object(redacted(&shown, &settings.client.redact));
+        let shown = redacted(&printable(&settings.merged), &settings.client.redact);
+        let shown = Value::Object(shown);
         return Err(print(&format!("{shown:#}\n")));
     }
     if arguments.validate_config {

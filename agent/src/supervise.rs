@@ -183,8 +183,10 @@ impl Agent {
         self.runner.kill();
         served.closing.ask();
         if timeout(STOP, connection).await.is_err() {
-            self.log
-                .warn("stopped before every handler had ended", Value::Null);
+            self.log.warn(
+                "stopped before the connection or a handler had ended",
+                Value::Null,
+            );
         }
         self.pipeline.kill();
         self.log.info("venus-agent stopped", Value::Null);

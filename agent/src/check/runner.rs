@@ -100,7 +100,11 @@ impl Runner {
 
     /// Runs a check by its command, or by its extension where it has none.
     fn process(self: &Rc<Self>, mut check: Attributes, defined: bool) {
-        if check.contains_key("command") {
+        if let Some(command) = check.get("command") {
+            if !command.is_string() {
+                let data = json!({ "check": check });
+                return self.log.error("check command must be a string", data);
+            }
             if self.settings.client.safe_mode && !defined {
                 refuse(&mut check, "Check is not locally defined (safe mode)");
                 check.insert("executed".to_owned(), json!(clock::epoch_seconds()));

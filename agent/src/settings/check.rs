@@ -32,9 +32,9 @@ impl Check {
                 "check name cannot contain spaces or special characters: {name:?}"
             ));
         }
-        let command = reader.string("command").is_some();
-        let extension = reader.string("extension").is_some();
-        if command == extension && reader.get("command").is_some() == command {
+        reader.string("command");
+        reader.string("extension");
+        if reader.get("command").is_some() == reader.get("extension").is_some() {
             reader.complain("either check command or extension must be set".to_owned());
         }
         read_execution(reader);
@@ -46,7 +46,8 @@ impl Check {
             reader.problem("interval", "must be an integer");
         }
         let standalone = reader.boolean("standalone").unwrap_or(false);
-        if !standalone && reader.strings("subscribers").is_none() {
+        reader.strings("subscribers");
+        if !standalone && reader.get("subscribers").is_none() {
             reader.complain("check subscribers must be an array".to_owned());
         }
         Self {

@@ -1,5 +1,7 @@
 //! What a person or a pipe sees of an agent without a broker.
 
+mod summary;
+
 use crate::clock;
 use crate::log::Log;
 use serde_json::json;
@@ -7,6 +9,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::rc::Rc;
+use summary::Summary;
 use venus_event::{CheckResult, Severity};
 
 /// Metric lines to standard output, news of checks to the log.
@@ -16,6 +19,7 @@ pub struct Terminal {
     /// and a summary below them.
     colours: bool,
     severities: RefCell<HashMap<String, Severity>>,
+    summary: RefCell<Summary>,
 }
 
 impl Terminal {
@@ -26,31 +30,23 @@ impl Terminal {
             log,
             colours,
             severities: RefCell::default(),
+            summary: RefCell::default(),
         }
     }
 
     /// Shows results that came together.
     pub fn show(&self, results: &[Rc<CheckResult>]) -> io::Result<()> {
         let mut text = String::new();
-        let mut summary = String::new();
-        let mut total = 0;
+        let mut summary = self.summary.borrow_mut();
         for result in results {
-            if result.is_metric() && result.severity() == Severity::Ok {
-                let lines = result.output().lines().count();
-                if lines > 0 {
-                    total += lines;
-                    summary.push_str(&format!("  {} {lines}", result.name()));
-                }
-                if self.colours {
-                    result
-                        .output()
-                        .lines()
-                        .for_each(|line| paint(line, &mut text));
-                } else {
-                    text.push_str(result.output());
-                }
-            } else {
+            if !result.is_metric() || result.severity() != Severity::Ok {
                 self.tell(result);
+            } else if self.colours {
+                summary.take(result);
+                let lines = result.output().lines();
+                lines.for_each(|line| paint(line, &mut text));
+            } else {
+                text.push_str(result.output());
             }
         }
         if text.is_empty() {
@@ -58,9 +54,8 @@ impl Terminal {
         }
         if self.colours {
             let time = clock::local_now().format("%H:%M:%S");
-            text.push_str(&format!(
-                "\x1b[2m── {time}{summary}  = {total} metrics ──\x1b[0m\n"
-            ));
+            let facts = summary.finish();
+            text.push_str(&format!("\x1b[7m {time}  {facts} \x1b[0m\n"));
         }
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes())?;
