@@ -1,7 +1,9 @@
 //! One run of a shell command: in its own process group, with a deadline.
 
+use crate::settings::Client;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::future::pending;
@@ -15,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{sleep, timeout};
+use venus_event::Attributes;
 
 /// How long a command has between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
@@ -183,6 +186,20 @@ fn text(bytes: Vec<u8>) -> String {
 
 fn code(status: ExitStatus) -> i64 {
     status.code().or(status.signal()).map_or(3, i64::from)
+}
+
+/// Seconds with three decimals, as Sensu publishes them.
+pub(super) fn rounded(duration: Duration) -> Value {
+    json!((duration.as_secs_f64() * 1000.0).round() / 1000.0)
+}
+
+/// The JSON for the standard input of a check or hook that wants it.
+pub(super) fn input(wants: &Attributes, client: &Client, check: &Attributes) -> Option<Vec<u8>> {
+    (wants.get("stdin") == Some(&Value::Bool(true))).then(|| {
+        json!({ "client": client.attributes, "check": check })
+            .to_string()
+            .into_bytes()
+    })
 }
 
 /// A process group that is known while its command runs.

@@ -1,7 +1,6 @@
 //! Hooks: commands that run because of a check's status.
 
-use super::command::{Groups, run_command};
-use super::runner::{rounded, with_stdin};
+use super::command::{Groups, input, rounded, run_command};
 use super::tokens::Tokens;
 use crate::clock;
 use crate::settings::Client;
@@ -43,7 +42,7 @@ pub(super) async fn run_hook(
         done.insert("output".to_owned(), json!(unmatched));
         done.insert("status".to_owned(), json!(3));
     } else {
-        let input = with_stdin(hook, client, check);
+        let input = input(hook, client, check);
         let seconds = hook.get("timeout").and_then(Value::as_f64);
         let limit = Duration::try_from_secs_f64(seconds.unwrap_or(DEFAULT_TIMEOUT)).ok();
         let execution = run_command(&command, path, input, limit, groups).await;

@@ -1,13 +1,13 @@
 //! Runs checks, whoever wants them run, and puts their results into the outbox.
 
 use super::builtin::Collectors;
-use super::command::{Groups, run_command};
+use super::command::{Groups, input, rounded, run_command};
 use super::hooks::run_hook;
 use super::tokens::Tokens;
 use crate::clock;
 use crate::log::{Level, Log};
 use crate::outbox::Outbox;
-use crate::settings::{Client, Settings};
+use crate::settings::Settings;
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -175,7 +175,7 @@ impl Runner {
             refuse(&mut check, &unmatched);
             return self.publish(check);
         }
-        let input = with_stdin(&check, client, &check);
+        let input = input(&check, client, &check);
         let limit = check
             .get("timeout")
             .and_then(Value::as_f64)
@@ -282,22 +282,4 @@ fn refuse(check: &mut Attributes, why: &str) {
     check.insert("output".to_owned(), json!(why));
     check.insert("status".to_owned(), json!(3));
     check.insert("handle".to_owned(), json!(false));
-}
-
-/// Seconds with three decimals, as Sensu publishes them.
-pub(super) fn rounded(duration: Duration) -> Value {
-    json!((duration.as_secs_f64() * 1000.0).round() / 1000.0)
-}
-
-/// The JSON for the standard input of a check or hook that wants it.
-pub(super) fn with_stdin(
-    wants: &Attributes,
-    client: &Client,
-    check: &Attributes,
-) -> Option<Vec<u8>> {
-    (wants.get("stdin") == Some(&Value::Bool(true))).then(|| {
-        json!({ "client": client.attributes, "check": check })
-            .to_string()
-            .into_bytes()
-    })
 }

@@ -340,7 +340,8 @@ fn failure(broker: &str, error: &lapin::Error) -> TransportError {
                 406 => "; something else declared it with other flags than Sensu's",
                 _ => "",
             };
-            format!("{}{advice}", error.get_message())
+            let said = error.get_message();
+            format!("{}{advice}", said.as_str().trim_end_matches('.'))
         }
         _ => error.to_string(),
     };
