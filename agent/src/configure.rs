@@ -7,6 +7,7 @@ use crate::settings::{Environment, Settings, Transport, load};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use venus_collectors::graphite::Scheme;
 use venus_event::redact::{REDACTED, redacted};
 
 /// Settings or arguments that are wrong; Sensu's own exit code for it.
@@ -94,6 +95,11 @@ fn warnings(arguments: &Arguments, settings: &Settings) -> Vec<(&'static str, Va
     if let Some(dir) = &arguments.extension_dir {
         let data = json!({ "extension_dir": dir });
         warnings.push(("Ruby extensions are not run", data));
+    }
+    let scheme = settings.venus.scheme.as_deref().map(Scheme::new);
+    if let Some(Err(error)) = scheme {
+        let data = json!({ "scheme": settings.venus.scheme, "error": error.to_string() });
+        warnings.push(("a character of venus.scheme becomes _", data));
     }
     for check in &settings.checks {
         if check.wants_cron() {

@@ -35,6 +35,8 @@ const CYCLE: Duration = Duration::from_secs(1);
 const WARM_UP: Duration = Duration::from_secs(5);
 /// How often each process has its turn.
 const TURNS: u32 = 3;
+/// After how long the memory of an agent with the default interval is read.
+const SETTLED: Duration = Duration::from_mins(1);
 
 #[expect(
     clippy::print_stderr,
@@ -187,9 +189,9 @@ fn compare(seconds: &str, agent: &str, uri: &str) -> Result<String, Failure> {
     let own = env::current_exe()?;
     let dir = tempfile::tempdir()?;
     fs::create_dir(dir.path().join("none"))?;
-    let with_settings = |name: &str, builtin: bool| -> io::Result<Command> {
+    let with_settings = |name: &str, builtin: bool, interval: u32| -> io::Result<Command> {
         let file = dir.path().join(format!("{name}.json"));
-        write_settings(&file, name, builtin)?;
+        write_settings(&file, name, builtin, interval)?;
         let mut command = Command::new(agent);
         command.arg("-c").arg(&file);
         command.arg("-d").arg(dir.path().join("none"));
@@ -203,8 +205,8 @@ fn compare(seconds: &str, agent: &str, uri: &str) -> Result<String, Failure> {
     let mut commands = [
         ("read", read),
         ("collect", collect),
-        ("agent", with_settings("agent", false)?),
-        ("deliver", with_settings("deliver", true)?),
+        ("agent", with_settings("agent", false, 1)?),
+        ("deliver", with_settings("deliver", true, 1)?),
     ];
     let mut costs: [Cost; 4] = Default::default();
     for _ in 0..TURNS {
@@ -212,6 +214,12 @@ fn compare(seconds: &str, agent: &str, uri: &str) -> Result<String, Failure> {
             turn(command, CYCLE * seconds, cost)?;
         }
     }
+    let mut settled = Cost::default();
+    turn(
+        &mut with_settings("settled", true, 10)?,
+        SETTLED,
+        &mut settled,
+    )?;
     let cycles = f64::from(seconds * TURNS);
     let micros = costs.each_ref().map(|cost| {
         let total = Duration::from_nanos(cost.nanoseconds);
@@ -232,15 +240,18 @@ fn compare(seconds: &str, agent: &str, uri: &str) -> Result<String, Failure> {
     let delivery = deliver - idle;
     let ratio = delivery / bare;
     table.push_str(&format!(
-        "deliver less agent: {delivery:.0} us/cycle, ratio {ratio:.2}"
+        "deliver less agent: {delivery:.0} us/cycle, ratio {ratio:.2}\n\
+         interval 10 s, after {} s: {}",
+        SETTLED.as_secs(),
+        settled.memory,
     ));
     Ok(table)
 }
 
-fn write_settings(file: &Path, name: &str, builtin: bool) -> io::Result<()> {
+fn write_settings(file: &Path, name: &str, builtin: bool, interval: u32) -> io::Result<()> {
     let settings = format!(
         r#"{{"client": {{"name": "{name}", "address": "127.0.0.1", "subscriptions": ["physical"]}},
-            "venus": {{"builtin_checks": {builtin}, "interval": 1}}}}"#
+            "venus": {{"builtin_checks": {builtin}, "interval": {interval}}}}}"#
     );
     fs::write(file, settings)
 }

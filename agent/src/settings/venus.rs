@@ -5,7 +5,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 use venus_collectors::Roots;
-use venus_collectors::graphite::Scheme;
 
 /// The agent's own settings.
 #[derive(Debug, Clone)]
@@ -17,6 +16,7 @@ pub struct Venus {
     /// The handlers that the built-in checks name.
     pub handlers: Vec<String>,
     /// First part of the built-in checks' paths; the client's name if none.
+    /// What Graphite cannot take becomes `_`.
     pub scheme: Option<String>,
     /// Below which directories the collectors read.
     pub roots: Roots,
@@ -40,10 +40,7 @@ impl Venus {
                 reader.problem(key, &format!("is not known; known: {}", KNOWN.join(", ")));
             }
         }
-        let scheme = reader.string("scheme").map(str::to_owned);
-        if let Some(Err(error)) = scheme.as_deref().map(Scheme::new) {
-            reader.complain(format!("venus scheme: {error}"));
-        }
+        let scheme = reader.string("scheme").filter(|scheme| !scheme.is_empty());
         let default = Roots::default();
         Self {
             builtin_checks: reader.boolean("builtin_checks").unwrap_or(embedded),
@@ -54,7 +51,7 @@ impl Venus {
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),
-            scheme,
+            scheme: scheme.map(str::to_owned),
             roots: Roots {
                 proc: reader
                     .string("proc_path")
