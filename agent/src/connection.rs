@@ -10,6 +10,7 @@ use crate::settings::Settings;
 use crate::transport::{Link, Requests, Transport, TransportError};
 use serde_json::{Value, json};
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -58,7 +59,8 @@ impl Closing {
     }
 }
 
-/// Connects again and again until it is asked to close.
+/// Connects again and again until it is asked to close. While it fails, each
+/// reason is said once.
 ///
 /// Returns an error only where another attempt cannot help.
 pub(crate) async fn keep_connected<T: Transport>(
@@ -66,7 +68,7 @@ pub(crate) async fn keep_connected<T: Transport>(
     served: &Served,
 ) -> Result<(), TransportError> {
     let log = &served.log;
-    let mut said = String::new();
+    let mut said = HashSet::new();
     let mut attempts: u32 = 0;
     loop {
         let connected = tokio::select! {
@@ -93,10 +95,9 @@ pub(crate) async fn keep_connected<T: Transport>(
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no connection within {} s", CONNECT.as_secs()),
         };
-        if said != error {
+        if said.insert(error.clone()) {
             let data = json!({ "error": error, "results": "are kept until it is back" });
             log.warn("not connected, trying again", data);
-            said = error;
         }
         attempts = attempts.saturating_add(1);
         tokio::select! {

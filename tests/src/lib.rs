@@ -1,1 +1,49 @@
-//! Placeholder.
+//! The harness of the end-to-end tests: real parts, started and ended by each test.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`part`] | what happens where a real part is missing |
+//! | [`rabbitmq`] | a `RabbitMQ` node of the test's own |
+//! | [`cable`] | a connection to it that can be cut |
+//! | [`leash`] | ends what was started, however the tests end |
+//! | [`endpoint`] | a stand-in for Slack's webhook |
+//! | [`server`] | the test in the role of the Sensu server |
+//! | [`program`] | our programs, run with settings of the test's own |
+//! | [`fixture`] | captures and trees below `tests/fixtures` |
+//!
+//! Ports come from the kernel, files are temporary, traffic stays on loopback,
+//! and what was started ends by its own pid: when its value is dropped, and
+//! with the process of the tests at the latest.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "all of it is test code: it fails loudly, at the place where it fails"
+)]
+
+pub mod cable;
+pub mod endpoint;
+pub mod fixture;
+pub mod leash;
+pub mod part;
+pub mod program;
+pub mod rabbitmq;
+pub mod server;
+
+use std::time::Duration;
+
+/// How long a test waits for something that has to happen. Long, as it is only
+/// ever waited for in full by a test that fails.
+pub const DEADLINE: Duration = Duration::from_mins(1);
+
+/// A moment, between two looks at something that tells nobody when it changes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "processes end and nodes come up without an event to wait for"
+)]
+pub(crate) fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
+}

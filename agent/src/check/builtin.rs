@@ -4,7 +4,7 @@ use crate::settings::{Check, Settings, Venus};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use venus_collectors::graphite::Scheme;
+use venus_collectors::graphite::{Scheme, SchemeError};
 use venus_collectors::{
     CollectError, Collector, Given, OptionError, OptionSpec, Presence, Setup, Spec, registry,
 };
@@ -64,8 +64,8 @@ pub(super) struct Collected {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BuiltinError {
     /// A scheme that Graphite cannot take.
-    #[error("scheme: {0}")]
-    Scheme(String),
+    #[error(transparent)]
+    Scheme(#[from] SchemeError),
     /// An attribute of the check that the collector does not take.
     #[error(transparent)]
     Option(#[from] OptionError),
@@ -146,9 +146,7 @@ fn build(
     venus: &Venus,
 ) -> Result<Box<dyn Collector>, BuiltinError> {
     let scheme = match check.get("scheme").and_then(Value::as_str) {
-        Some(scheme) => {
-            Scheme::new(scheme).map_err(|error| BuiltinError::Scheme(error.to_string()))?
-        }
+        Some(scheme) => Scheme::new(scheme)?,
         None => spec.default_scheme(venus.scheme.as_deref().unwrap_or(host)),
     };
     let mut given = Given::of(spec.options);

@@ -1,5 +1,5 @@
 //! The built program, as Sensu starts it: event on standard input, settings in a
-//! folder, and at the other end a stand-in for Slack (see `endpoint`).
+//! folder, and at the other end a stand-in for Slack (see `venus_tests::endpoint`).
 
 #![allow(
     clippy::unwrap_used,
@@ -7,9 +7,6 @@
     reason = "clippy.toml relaxes #[test] functions; what they call here is test as well"
 )]
 
-mod endpoint;
-
-use endpoint::{Answer, Endpoint, OK};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
@@ -17,6 +14,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
+use venus_tests::endpoint::{Answer, Endpoint, OK};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_handler-slack");
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// What the endpoint does with a request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Answer {
+pub enum Answer {
     /// Status, further header lines (each with its CRLF) and body.
     Http(&'static str, &'static str, &'static str),
     /// The connection ends without a word.
@@ -23,21 +23,21 @@ pub(crate) enum Answer {
 }
 
 /// Slack's answer to a message that it takes.
-pub(crate) const OK: Answer = Answer::Http("200 OK", "", "ok");
+pub const OK: Answer = Answer::Http("200 OK", "", "ok");
 
 /// What arrived.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub struct Request {
     /// `POST /path HTTP/1.1`
-    pub(crate) line: String,
+    pub line: String,
     /// `content-type`, as it was sent.
-    pub(crate) content_type: String,
+    pub content_type: String,
     /// The payload.
-    pub(crate) body: Value,
+    pub body: Value,
 }
 
 /// A running endpoint.
-pub(crate) struct Endpoint {
+pub struct Endpoint {
     address: SocketAddr,
     thread: JoinHandle<Vec<Request>>,
 }
@@ -45,7 +45,8 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Answers the n-th connection with the n-th of `answers`, and the ones after
     /// that with the last.
-    pub(crate) fn start(answers: &[Answer]) -> Self {
+    #[must_use]
+    pub fn start(answers: &[Answer]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let answers = answers.to_vec();
@@ -54,12 +55,14 @@ impl Endpoint {
     }
 
     /// An address below which the endpoint listens; its path is a secret.
-    pub(crate) fn url(&self) -> String {
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("http://{}/services/T00/B00/topsecret", self.address)
     }
 
     /// Stops, and tells what arrived. Call it after the sender has ended.
-    pub(crate) fn requests(self) -> Vec<Request> {
+    #[must_use]
+    pub fn requests(self) -> Vec<Request> {
         let mut stop = TcpStream::connect(self.address).unwrap();
         stop.write_all(b"STOP\r\n\r\n").unwrap();
         self.thread.join().unwrap()

@@ -1,0 +1,17 @@
+//! The programs as users run them, against the real parts.
+//!
+//! One binary, so that all tests share what takes long to start. A number at the
+//! start of a test's name (`f4_…`) is the section of Sensu's behaviour it keeps,
+//! as in `docs/compatibility.md`.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "clippy.toml relaxes #[test] functions; what they call here is test as well"
+)]
+
+mod builtin;
+mod requests;
+mod resilience;
+mod stop;
+mod wire;

@@ -1,0 +1,263 @@
+//! What the server asks for, and what it gets.
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use venus_tests::fixture;
+use venus_tests::program::Running;
+use venus_tests::rabbitmq::{RabbitMq, Vhost};
+use venus_tests::server::Server;
+
+/// A client with these subscriptions, and more settings of its own.
+fn settings(vhost: &Vhost, name: &str, subscriptions: &[&str], more: Value) -> Value {
+    let mut settings = json!({
+        "client": {"name": name, "address": "192.0.2.1", "subscriptions": subscriptions},
+        "rabbitmq": vhost.settings(),
+    });
+    for (key, value) in more.as_object().unwrap() {
+        settings[key] = value.clone();
+    }
+    settings
+}
+
+/// A running client, subscribed.
+fn client(server: &mut Server, settings: &Value) -> Running {
+    let agent = Running::agent(settings);
+    server.keepalive();
+    agent
+}
+
+/// What became of a check: `output` and `status`.
+fn outcome(result: &Value) -> (&str, i64) {
+    let check = &result["payload"]["check"];
+    let status = check["status"].as_i64().unwrap();
+    (check["output"].as_str().unwrap(), status)
+}
+
+#[test]
+fn f1_a_request_is_answered_by_every_client_of_the_subscription() {
+    let Some(broker) = RabbitMq::shared() else {
+        return;
+    };
+    let vhost = broker.vhost();
+    let mut server = Server::connect(&vhost);
+    let none = || json!({});
+    let _one = client(
+        &mut server,
+        &settings(&vhost, "one", &["infiniband"], none()),
+    );
+    let _two = client(
+        &mut server,
+        &settings(&vhost, "two", &["infiniband", "physical"], none()),
+    );
+    let mut captured = fixture::json("wire/result-ib_probe.json");
+    let check = &captured["payload"]["check"];
+    let request = json!({
+        "command": check["command"], "name": check["name"], "issued": check["issued"],
+    });
+    server.request("infiniband", &request);
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut result = server.result();
+        let client = result["payload"]["client"].take();
+        let check = &mut result["payload"]["check"];
+        let executed = check["executed"].take();
+        assert!(executed.as_u64() >= request["issued"].as_u64());
+        assert!(check["duration"].take().is_f64());
+        let expected = &mut captured["payload"];
+        expected["client"] = Value::Null;
+        expected["check"]["executed"] = Value::Null;
+        expected["check"]["duration"] = Value::Null;
+        assert_eq!(result.to_string(), captured.to_string());
+        clients.push(client.as_str().unwrap().to_owned());
+    }
+    clients.sort();
+    assert_eq!(clients, ["one", "two"]);
+}
+
+#[test]
+fn c_direct_and_roundrobin_requests_are_answered_by_one_client_each() {
+    let Some(broker) = RabbitMq::shared() else {
+        return;
+    };
+    let vhost = broker.vhost();
+    let mut server = Server::connect(&vhost);
+    let subscriptions = ["direct:one-of-us", "roundrobin:in-turn", "all"];
+    let agents = ["one", "two"].map(|name| {
+        let settings = settings(&vhost, name, &subscriptions, json!({}));
+        client(&mut server, &settings)
+    });
+    let mut answers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for number in 0..4 {
+        for subscription in &subscriptions[..2] {
+            let name = format!("{}-{number}", subscription.replace(':', "-"));
+            server.request(subscription, &json!({"name": name, "command": "true"}));
+        }
+    }
+    // Eight answers; then one of each client, which no ninth can come after:
+    // a client takes what it was sent in order.
+    for _ in 0..8 {
+        let result = server.result();
+        let name = result["payload"]["check"]["name"].as_str().unwrap();
+        let client = result["payload"]["client"].as_str().unwrap();
+        let clients = answers.entry(name.to_owned()).or_default();
+        clients.push(client.to_owned());
+    }
+    server.request("all", &json!({"name": "last", "command": "true"}));
+    for _ in &agents {
+        assert_eq!(server.result()["payload"]["check"]["name"], "last");
+    }
+    assert_eq!(answers.len(), 8, "{answers:?}");
+    assert!(answers.values().all(|clients| clients.len() == 1));
+    let of = |client: &str| {
+        let turns = answers
+            .iter()
+            .filter(|(name, clients)| name.starts_with("roundrobin") && clients[0] == client);
+        turns.count()
+    };
+    assert_eq!((of("one"), of("two")), (2, 2), "{answers:?}");
+}
+
+#[test]
+fn f7_a_request_without_a_command_runs_the_check_extension() {
+    let Some(broker) = RabbitMq::shared() else {
+        return;
+    };
+    let vhost = broker.vhost();
+    let mut server = Server::connect(&vhost);
+    let roots = json!({"proc_path": fixture::path("plugins/venus001/proc")});
+    let more = json!({"venus": roots});
+    let settings = settings(&vhost, "venus001", &["physical"], more);
+    let _agent = client(&mut server, &settings);
+
+    let request = json!({"name": "cpu", "extension": "metrics-cpu", "issued": 1_453_048_230});
+    server.request("physical", &request);
+    let result = server.result();
+    let (output, status) = outcome(&result);
+    let lines: Vec<_> = output.lines().map(fixture::without_time).collect();
+    let expected = fixture::expected_metrics("plugins/venus001/expected/metrics-cpu.txt");
+    assert_eq!((lines, status), (expected, 0));
+    assert_eq!(result["payload"]["check"]["issued"], 1_453_048_230);
+
+    // The name stands in for the extension, attributes are its options.
+    let request = json!({"name": "metrics-load", "scheme": "rack1.venus001"});
+    server.request("physical", &request);
+    let result = server.result();
+    let first = outcome(&result).0.lines().next().unwrap();
+    assert_eq!(
+        fixture::without_time(first),
+        "rack1.venus001.load_avg.one 0.39"
+    );
+
+    for (request, output) in [
+        (
+            json!({"name": "x", "extension": "check-nothing"}),
+            "Unknown check extension: check-nothing",
+        ),
+        (
+            json!({"name": "metrics-load", "scheme": "a b"}),
+            "metrics-load: the scheme has ' ' at position 2, which Graphite cannot take in a path\n",
+        ),
+    ] {
+        server.request("physical", &request);
+        assert_eq!(outcome(&server.result()), (output, 3));
+    }
+}
+
+#[test]
+fn f1_the_local_definition_is_merged_over_the_request() {
+    let Some(broker) = RabbitMq::shared() else {
+        return;
+    };
+    let vhost = broker.vhost();
+    let mut server = Server::connect(&vhost);
+    let check = json!({"command": "echo local", "subscribers": [], "interval": 60});
+    let more = json!({"checks": {"which": check}});
+    let settings = settings(&vhost, "one", &["all"], more);
+    let _agent = client(&mut server, &settings);
+    let mut request = json!({"name": "which", "command": "echo remote", "team": "hpc"});
+    server.request("all", &request);
+    let result = server.result();
+    assert_eq!(outcome(&result), ("local\n", 0));
+    assert_eq!(result["payload"]["check"]["team"], "hpc");
+    request["proxy_requests"] = json!({"client_attributes": {}});
+    server.request("all", &request);
+    assert_eq!(outcome(&server.result()), ("remote\n", 0));
+}
+
+#[test]
+fn f2_in_safe_mode_only_commands_of_this_node_run() {
+    let Some(broker) = RabbitMq::shared() else {
+        return;
+    };
+    let vhost = broker.vhost();
+    let mut server = Server::connect(&vhost);
+    let check = json!({"command": "echo local", "subscribers": [], "interval": 60});
+    let more = json!({"checks": {"known": check}});
+    let mut settings = settings(&vhost, "one", &["all"], more);
+    settings["client"]["safe_mode"] = json!(true);
+    let _agent = client(&mut server, &settings);
+    server.request("all", &json!({"name": "new", "command": "echo remote"}));
+    let result = server.result();
+    let refused = ("Check is not locally defined (safe mode)", 3);
+    assert_eq!(outcome(&result), refused);
+    assert_eq!(result["payload"]["check"]["handle"], false);
+    assert!(result["payload"]["check"]["executed"].is_u64());
+    server.request("all", &json!({"name": "known", "command": "echo remote"}));
+    assert_eq!(outcome(&server.result()), ("local\n", 0));
+}
+
+#[test]
+fn f1_what_is_no_request_is_logged_and_dropped() {
+    let Some(broker) = RabbitMq::shared() else {
+        return;
+    };
+    let vhost = broker.vhost();
+    let mut server = Server::connect(&vhost);
+    let settings = settings(&vhost, "one", &["all"], json!({}));
+    let mut agent = client(&mut server, &settings);
+    for (payload, why) in [
+        (&b"{\"name\": \"half"[..], "EOF while parsing"),
+        (b"\xff\xfe", "expected value"),
+        (b"[1, 2]", "not an object"),
+        (b"{\"command\": \"true\"}", "no name"),
+        (
+            b"{\"name\": \"x\", \"command\": [\"true\"]}",
+            "must be a string",
+        ),
+    ] {
+        server.publish("all", payload);
+        let line: Value = serde_json::from_str(&agent.stdout_line(why)).unwrap();
+        assert_eq!(line["level"], "error");
+    }
+    server.request("all", &json!({"name": "good", "command": "echo good"}));
+    assert_eq!(outcome(&server.result()), ("good\n", 0));
+}
+
+#[test]
+fn f3_a_check_runs_once_at_a_time() {
+    let Some(broker) = RabbitMq::shared() else {
+        return;
+    };
+    let vhost = broker.vhost();
+    let mut server = Server::connect(&vhost);
+    let settings = settings(&vhost, "one", &["all"], json!({}));
+    let mut agent = client(&mut server, &settings);
+    let dir = tempfile::tempdir().unwrap();
+    let gate = dir.path().join("gate");
+    nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let command = format!("cat {}", gate.display());
+    let request = json!({"name": "slow", "command": command});
+    server.request("all", &request);
+    server.request("all", &request);
+    agent.stdout_line("previous check execution still in progress");
+    // The same name for another source is another check.
+    let other = json!({"name": "slow", "source": "switch-1", "command": "echo other"});
+    server.request("all", &other);
+    assert_eq!(outcome(&server.result()), ("other\n", 0));
+    // Opens when the check reads.
+    fs::write(&gate, "through\n").unwrap();
+    assert_eq!(outcome(&server.result()), ("through\n", 0));
+    server.request("all", &json!({"name": "last", "command": "echo last"}));
+    assert_eq!(outcome(&server.result()), ("last\n", 0));
+}

@@ -1,0 +1,83 @@
+//! How the agent ends.
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
+use serde_json::{Value, json};
+use std::fs;
+use venus_tests::program::Running;
+use venus_tests::rabbitmq::{RabbitMq, Vhost};
+use venus_tests::server::Server;
+
+fn settings(vhost: &Vhost) -> Value {
+    json!({
+        "client": {"name": "one", "address": "192.0.2.1", "subscriptions": ["all"]},
+        "rabbitmq": vhost.settings(),
+    })
+}
+
+#[test]
+fn h_a_stop_waits_for_the_running_check_and_delivers_its_result() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let Some(broker) = RabbitMq::shared() else {
+            return;
+        };
+        let vhost = broker.vhost();
+        let mut server = Server::connect(&vhost);
+        let mut agent = Running::agent(&settings(&vhost));
+        server.keepalive();
+        let dir = tempfile::tempdir().unwrap();
+        let [ready, gate] = ["ready", "gate"].map(|name| {
+            let path = dir.path().join(name);
+            mkfifo(&path, Mode::S_IRWXU).unwrap();
+            path
+        });
+        let command = format!("echo > {}; cat {}", ready.display(), gate.display());
+        server.request("all", &json!({"name": "slow", "command": command}));
+        fs::read(&ready).unwrap();
+        agent.signal(signal);
+        agent.stdout_line("received signal, stopping");
+        fs::write(&gate, "done\n").unwrap();
+        assert_eq!(server.result()["payload"]["check"]["output"], "done\n");
+        assert_eq!(agent.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn h_a_check_that_does_not_end_does_not_hold_the_stop() {
+    let Some(broker) = RabbitMq::shared() else {
+        return;
+    };
+    let vhost = broker.vhost();
+    let mut server = Server::connect(&vhost);
+    let mut agent = Running::agent(&settings(&vhost));
+    server.keepalive();
+    let dir = tempfile::tempdir().unwrap();
+    let ready = dir.path().join("ready");
+    mkfifo(&ready, Mode::S_IRWXU).unwrap();
+    let command = format!("trap '' TERM; echo $$ > {}; sleep 1000", ready.display());
+    server.request("all", &json!({"name": "endless", "command": command}));
+    let pid = fs::read_to_string(&ready).unwrap();
+    let pid = Pid::from_raw(pid.trim().parse().unwrap());
+    agent.signal(Signal::SIGTERM);
+    agent.stdout_line("stopped before everything was delivered");
+    assert_eq!(agent.wait().code(), Some(0));
+    // Gone, or a zombie that its new parent has not reaped yet.
+    let state = fs::read_to_string(format!("/proc/{pid}/stat"));
+    assert!(
+        state.as_ref().map_or(true, |state| state.contains(") Z ")),
+        "{state:?}, {:?}",
+        kill(pid, None)
+    );
+}
+
+#[test]
+fn h_without_a_broker_it_stops_as_well() {
+    let Some(broker) = RabbitMq::own() else {
+        return;
+    };
+    let mut agent = Running::agent(&settings(&broker.vhost()));
+    agent.stdout_line("not connected, trying again");
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait().code(), Some(0));
+}
