@@ -3,12 +3,12 @@
 use crate::cli::Arguments;
 use crate::host;
 use crate::log::{Format, Level, Log};
-use crate::settings::{Environment, Settings, Transport, load};
+use crate::settings::{Environment, Settings, Transport, client, load};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use venus_collectors::graphite::Scheme;
-use venus_event::redact::{REDACTED, redacted};
+use venus_event::redact;
 
 /// Settings or arguments that are wrong; Sensu's own exit code for it.
 const INVALID: u8 = 2;
@@ -27,8 +27,10 @@ pub(crate) fn configure(
             stderr().fatal(&error.to_string(), Value::Null);
             not_running(&stderr())
         })?;
+    let secrets = client::redact_keys(&merged);
     let settings = Settings::compile(merged).map_err(|problems| {
         let log = stderr();
+        log.redact(&secrets);
         log.fatal("invalid settings", json!({ "problems": problems.len() }));
         for problem in problems {
             log.fatal(&problem.message, json!({ "object": problem.object }));
@@ -36,8 +38,7 @@ pub(crate) fn configure(
         not_running(&log)
     })?;
     if arguments.print_config {
-        let shown = redacted(&printable(&settings.merged), &settings.client.redact);
-        let shown = Value::Object(shown);
+        let shown = Value::Object(redact::shown(&settings.merged, &settings.client.redact));
         return Err(print(&format!("{shown:#}\n")));
     }
     if arguments.validate_config {
@@ -109,25 +110,6 @@ fn warnings(arguments: &Arguments, settings: &Settings) -> Vec<(&'static str, Va
         }
     }
     warnings
-}
-
-/// The settings without the broker URIs, which hold passwords.
-fn printable(merged: &venus_event::Attributes) -> venus_event::Attributes {
-    let mut shown = merged.clone();
-    for key in ["rabbitmq", "redis"] {
-        match shown.get_mut(key) {
-            Some(Value::Array(items)) => items.iter_mut().for_each(hide_uri),
-            Some(value) => hide_uri(value),
-            None => {}
-        }
-    }
-    shown
-}
-
-fn hide_uri(value: &mut Value) {
-    if value.is_string() {
-        *value = Value::from(REDACTED);
-    }
 }
 
 /// Prints to standard output; a reader that went away is no error.

@@ -105,12 +105,13 @@ impl Log {
                 level,
                 format,
                 sink: RefCell::new(sink),
-                secrets: RefCell::new(redact::DEFAULT_KEYS.map(str::to_owned).to_vec()),
+                secrets: RefCell::default(),
             }),
         }
     }
 
-    /// Whose values are written as `REDACTED` from now on.
+    /// Keys whose values are written as `REDACTED` from now on, beside Sensu's
+    /// own and the passwords of URIs.
     pub fn redact(&self, keys: &[String]) {
         *self.shared.secrets.borrow_mut() = keys.to_vec();
     }
@@ -169,7 +170,7 @@ impl Log {
             return;
         }
         let data = match data {
-            Value::Object(data) => redact::redacted(&data, &self.shared.secrets.borrow()),
+            Value::Object(data) => redact::shown(&data, &self.shared.secrets.borrow()),
             Value::Null => Map::new(),
             other => Map::from_iter([("data".to_owned(), other)]),
         };
@@ -289,9 +290,12 @@ mod tests {
     #[test]
     fn b_secrets_do_not_reach_the_log() {
         let line = logged(|log| {
-            log.info("client", json!({"client": {"password": "hunter2"}}));
             log.redact(&["pin".to_owned()]);
-            log.info("client", json!({"list": [{"pin": "1234"}]}));
+            log.info("client", json!({"client": {"password": "hunter2"}}));
+            log.info(
+                "client",
+                json!({"list": [{"pin": "1234"}, "amqp://u:hunter2@h"]}),
+            );
         });
         assert!(
             !line.contains("hunter2") && !line.contains("1234"),

@@ -3,7 +3,7 @@
 use super::client::handlers;
 use super::reader::{Reader, is_name};
 use crate::schedule::{DAYS, TimeOfDay};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 use venus_event::Attributes;
 
@@ -23,10 +23,10 @@ pub struct Check {
 }
 
 impl Check {
-    /// Reads one entry of `checks`, noting in the reader what is wrong.
+    /// Reads one entry of `checks`, its name included, noting in the reader what
+    /// is wrong.
     pub fn read(name: &str, reader: &mut Reader<'_>) -> Self {
-        let mut definition = reader.object().clone();
-        definition.insert("name".to_owned(), json!(name));
+        let definition = reader.object().clone();
         if !is_name(name) {
             reader.complain(format!(
                 "check name cannot contain spaces or special characters: {name:?}"
@@ -126,9 +126,7 @@ fn read_hooks(hooks: &mut Reader<'_>) {
             );
         }
         if let Some(mut hook) = hooks.child(name) {
-            if hook.string("command").is_none() {
-                hook.problem("command", "must be a string");
-            }
+            hook.required_string("command");
             hook.number("timeout");
             hook.boolean("stdin");
         }

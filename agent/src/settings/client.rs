@@ -30,10 +30,11 @@ impl Client {
     /// `client:NAME` is appended to the subscriptions (once), as Sensu does.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let mut attributes = reader.object().clone();
-        let name = reader.string("name").unwrap_or_default().to_owned();
-        if reader.get("name").is_none() {
-            reader.problem("name", "must be a string");
-        } else if !name.is_empty() && !is_name(&name) {
+        let name = reader
+            .required_string("name")
+            .unwrap_or_default()
+            .to_owned();
+        if !name.is_empty() && !is_name(&name) {
             reader.problem("name", "cannot contain spaces or special characters");
         }
         reader.string("address");
@@ -97,6 +98,13 @@ impl Client {
         let first = self.attributes.get(keys.next()?)?;
         keys.try_fold(first, |value, key| value.get(key))
     }
+}
+
+/// The keys that the client wants redacted, in settings that may be wrong.
+pub(crate) fn redact_keys(merged: &Attributes) -> Vec<String> {
+    let keys = merged.get("client").and_then(|client| client.get("redact"));
+    let keys = keys.and_then(Value::as_array).into_iter().flatten();
+    keys.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 fn read_socket(socket: &mut Reader<'_>) {

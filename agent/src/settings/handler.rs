@@ -28,17 +28,10 @@ impl Handler {
                 "handler name cannot contain spaces or special characters: {name:?}"
             ));
         }
-        let kind = reader.string("type");
-        if reader.get("type").is_none() {
-            reader.problem("type", "must be a string");
-        }
-        if kind? != "pipe" {
+        if reader.required_string("type")? != "pipe" {
             return None;
         }
-        let command = reader.string("command");
-        if reader.get("command").is_none() {
-            reader.problem("command", "must be a string");
-        }
+        let command = reader.required_string("command");
         let timeout = reader.number("timeout");
         let filter = reader.string("filter");
         let filters = reader.strings("filters").unwrap_or_default();

@@ -58,7 +58,7 @@ impl Settings {
     /// Returns every problem instead, if there is one.
     pub fn compile(mut merged: Attributes) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let transport = transport::read(&mut Reader::new("settings", &merged, &mut problems));
+        let transport = transport::read(&merged, &mut problems);
         let embedded = transport == Transport::Embedded;
         let venus = read_part(&merged, "venus", &mut problems, |reader| {
             Venus::read(reader, embedded)
@@ -130,7 +130,8 @@ fn read_part<T>(
     read(&mut Reader::new(key, object, problems))
 }
 
-/// Reads every entry of the plural of `what`: `checks`, `handlers`.
+/// Reads every entry of the plural of `what` (`checks`, `handlers`); each gets
+/// its name as an attribute, so that a problem shows whose it is.
 fn read_each<T>(
     merged: &Attributes,
     what: &str,
@@ -142,7 +143,9 @@ fn read_each<T>(
     let mut all = Vec::with_capacity(entries.len());
     for (name, entry) in &entries {
         if let Value::Object(object) = entry {
-            let mut reader = Reader::new(what, object, problems);
+            let mut named = object.clone();
+            named.insert("name".to_owned(), json!(name));
+            let mut reader = Reader::new(what, &named, problems);
             all.push(read(name, &mut reader));
         } else {
             problems.push(Problem {

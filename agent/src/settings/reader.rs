@@ -64,6 +64,14 @@ impl<'a> Reader<'a> {
         self.typed(key, Value::as_str, "must be a string")
     }
 
+    /// A string that has to be there.
+    pub fn required_string(&mut self, key: &str) -> Option<&'a str> {
+        if self.get(key).is_none() {
+            self.problem(key, "must be a string");
+        }
+        self.string(key)
+    }
+
     /// `true` or `false`.
     pub fn boolean(&mut self, key: &str) -> Option<bool> {
         self.typed(key, Value::as_bool, "must be boolean")

@@ -1,8 +1,9 @@
 //! `transport` and `rabbitmq`: where the broker is.
 
-use super::reader::Reader;
+use super::read_part;
+use super::reader::{Problem, Reader};
 use lapin::uri::{AMQPScheme, AMQPUri};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt;
 use venus_event::Attributes;
 
@@ -75,89 +76,82 @@ impl fmt::Display for Broker {
 
 /// Reads which transport the settings ask for; without any of `transport`,
 /// `rabbitmq` and `redis` no broker is needed.
-pub fn read(reader: &mut Reader<'_>) -> Transport {
-    let asked = ["transport", "rabbitmq", "redis"]
-        .iter()
-        .any(|key| reader.get(key).is_some());
-    if !asked {
+pub fn read(merged: &Attributes, problems: &mut Vec<Problem>) -> Transport {
+    let asks = |key: &str| merged.get(key).is_some_and(|value| !value.is_null());
+    if !["transport", "rabbitmq", "redis"].into_iter().any(asks) {
         return Transport::Embedded;
     }
-    let name = reader.child("transport").and_then(|mut transport| {
-        transport.boolean("reconnect_on_error");
-        transport.string("name").map(str::to_owned)
+    let name = read_part(merged, "transport", problems, |reader| {
+        reader.boolean("reconnect_on_error");
+        reader.string("name").map(str::to_owned)
     });
-    match name.as_deref() {
-        None | Some("rabbitmq") => Transport::Rabbitmq(read_brokers(reader)),
-        Some("embedded") => Transport::Embedded,
-        Some("redis") => {
-            reader.complain(
-                "transport name redis is not in this version yet; known: rabbitmq, embedded"
-                    .to_owned(),
-            );
-            Transport::Embedded
-        }
-        Some(other) => {
-            reader.complain(format!(
-                "transport name {other} is not known; known: rabbitmq, embedded"
-            ));
-            Transport::Embedded
-        }
-    }
+    let refused = match name.as_deref() {
+        None | Some("rabbitmq") => return Transport::Rabbitmq(read_brokers(merged, problems)),
+        Some("embedded") => return Transport::Embedded,
+        Some("redis") => "redis is not in this version yet".to_owned(),
+        Some(other) => format!("{other} is not known"),
+    };
+    problems.push(Problem {
+        message: format!("transport name {refused}; known: rabbitmq, embedded"),
+        object: json!({ "name": name }),
+    });
+    Transport::Embedded
 }
 
-fn read_brokers(reader: &mut Reader<'_>) -> Vec<Broker> {
-    let Some(value) = reader.get("rabbitmq") else {
-        return vec![Broker::default()];
+fn read_brokers(merged: &Attributes, problems: &mut Vec<Problem>) -> Vec<Broker> {
+    let value = match merged.get("rabbitmq") {
+        None | Some(Value::Null) => return vec![Broker::default()],
+        Some(value) => value,
     };
     let one = std::slice::from_ref(value);
     let entries = value.as_array().map_or(one, Vec::as_slice);
+    let problem = |message: &str| Problem {
+        message: format!("rabbitmq {message}"),
+        object: json!({ "rabbitmq": value }),
+    };
     if entries.is_empty() {
-        reader.complain("rabbitmq must name at least one broker".to_owned());
+        problems.push(problem("must name at least one broker"));
     }
-    entries
-        .iter()
-        .filter_map(|entry| match entry {
-            Value::String(uri) => from_uri(uri, reader),
-            Value::Object(object) => Some(from_object(object, reader)),
-            _ => {
-                reader.complain("rabbitmq must be an amqp URI or a hash".to_owned());
-                None
+    let mut brokers = Vec::new();
+    for entry in entries {
+        match entry {
+            Value::String(uri) => match from_uri(uri) {
+                Ok(broker) => brokers.push(broker),
+                Err(message) => problems.push(problem(message)),
+            },
+            Value::Object(object) => {
+                let mut reader = Reader::new("rabbitmq", object, problems);
+                brokers.push(from_object(&mut reader));
             }
-        })
-        .collect()
-}
-
-/// The URI never shows in a message: it holds the password.
-fn from_uri(uri: &str, reader: &mut Reader<'_>) -> Option<Broker> {
-    match uri.parse::<AMQPUri>() {
-        Ok(uri) if uri.scheme == AMQPScheme::AMQPS => {
-            refuse_tls(reader);
-            None
-        }
-        Ok(uri) => {
-            let default = Broker::default();
-            Some(Broker {
-                host: uri.authority.host.trim_matches(['[', ']']).to_owned(),
-                port: uri.authority.port,
-                vhost: uri.vhost,
-                user: uri.authority.userinfo.username,
-                password: uri.authority.userinfo.password,
-                heartbeat: uri.query.heartbeat.unwrap_or(default.heartbeat),
-                ..default
-            })
-        }
-        Err(_) => {
-            reader.complain(
-                "rabbitmq is not an amqp URI (amqp://USER:PASSWORD@HOST:PORT/VHOST)".to_owned(),
-            );
-            None
+            _ => problems.push(problem("must be an amqp URI or a hash")),
         }
     }
+    brokers
 }
 
-fn from_object(object: &Attributes, reader: &mut Reader<'_>) -> Broker {
-    let mut problems = Vec::new();
-    let mut part = Reader::new("rabbitmq", object, &mut problems);
+/// Better no connection than one in the clear that somebody wanted encrypted.
+const NO_TLS: &str = "ssl is not in this version yet";
+
+fn from_uri(uri: &str) -> Result<Broker, &'static str> {
+    let uri: AMQPUri = uri
+        .parse()
+        .map_err(|_| "is not an amqp URI (amqp://USER:PASSWORD@HOST:PORT/VHOST)")?;
+    if uri.scheme == AMQPScheme::AMQPS {
+        return Err(NO_TLS);
+    }
+    let default = Broker::default();
+    Ok(Broker {
+        host: uri.authority.host.trim_matches(['[', ']']).to_owned(),
+        port: uri.authority.port,
+        vhost: uri.vhost,
+        user: uri.authority.userinfo.username,
+        password: uri.authority.userinfo.password,
+        heartbeat: uri.query.heartbeat.unwrap_or(default.heartbeat),
+        ..default
+    })
+}
+
+fn from_object(part: &mut Reader<'_>) -> Broker {
     let default = Broker::default();
     let small = |part: &mut Reader<'_>, key: &str, fallback: u16| match part.integer(key) {
         None => fallback,
@@ -170,27 +164,17 @@ fn from_object(object: &Attributes, reader: &mut Reader<'_>) -> Broker {
         part.string(key).map_or(fallback, str::to_owned)
     };
     let broker = Broker {
-        host: text(&mut part, "host", default.host),
+        host: text(part, "host", default.host),
         port: part.port("port").unwrap_or(default.port),
-        vhost: text(&mut part, "vhost", default.vhost),
-        user: text(&mut part, "user", default.user),
-        password: text(&mut part, "password", default.password),
-        heartbeat: small(&mut part, "heartbeat", default.heartbeat),
-        prefetch: small(&mut part, "prefetch", default.prefetch),
+        vhost: text(part, "vhost", default.vhost),
+        user: text(part, "user", default.user),
+        password: text(part, "password", default.password),
+        heartbeat: small(part, "heartbeat", default.heartbeat),
+        prefetch: small(part, "prefetch", default.prefetch),
     };
-    let wants_tls = part
-        .get("ssl")
-        .is_some_and(|ssl| ssl != &Value::Bool(false));
-    for problem in problems {
-        reader.complain(problem.message);
-    }
-    if wants_tls {
-        refuse_tls(reader);
+    let ssl = part.get("ssl");
+    if ssl.is_some_and(|ssl| ssl != &Value::Bool(false)) {
+        part.complain(format!("rabbitmq {NO_TLS}"));
     }
     broker
-}
-
-/// Better no connection than one in the clear that somebody wanted encrypted.
-fn refuse_tls(reader: &mut Reader<'_>) {
-    reader.complain("rabbitmq ssl is not in this version yet".to_owned());
 }

@@ -11,7 +11,10 @@
 )]
 
 mod builtin;
+mod docs;
+mod embedded;
 mod requests;
 mod resilience;
+mod settings;
 mod stop;
 mod wire;

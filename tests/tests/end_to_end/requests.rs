@@ -9,7 +9,7 @@ use venus_tests::rabbitmq::{RabbitMq, Vhost};
 use venus_tests::server::Server;
 
 /// A client with these subscriptions, and more settings of its own.
-fn settings(vhost: &Vhost, name: &str, subscriptions: &[&str], more: Value) -> Value {
+fn settings(vhost: &Vhost, name: &str, subscriptions: &[&str], more: &Value) -> Value {
     let mut settings = json!({
         "client": {"name": name, "address": "192.0.2.1", "subscriptions": subscriptions},
         "rabbitmq": vhost.settings(),
@@ -41,14 +41,11 @@ fn f1_a_request_is_answered_by_every_client_of_the_subscription() {
     };
     let vhost = broker.vhost();
     let mut server = Server::connect(&vhost);
-    let none = || json!({});
-    let _one = client(
-        &mut server,
-        &settings(&vhost, "one", &["infiniband"], none()),
-    );
+    let none = &json!({});
+    let _one = client(&mut server, &settings(&vhost, "one", &["infiniband"], none));
     let _two = client(
         &mut server,
-        &settings(&vhost, "two", &["infiniband", "physical"], none()),
+        &settings(&vhost, "two", &["infiniband", "physical"], none),
     );
     let mut captured = fixture::json("wire/result-ib_probe.json");
     let check = &captured["payload"]["check"];
@@ -84,7 +81,7 @@ fn c_direct_and_roundrobin_requests_are_answered_by_one_client_each() {
     let mut server = Server::connect(&vhost);
     let subscriptions = ["direct:one-of-us", "roundrobin:in-turn", "all"];
     let agents = ["one", "two"].map(|name| {
-        let settings = settings(&vhost, name, &subscriptions, json!({}));
+        let settings = settings(&vhost, name, &subscriptions, &json!({}));
         client(&mut server, &settings)
     });
     let mut answers: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -127,7 +124,7 @@ fn f7_a_request_without_a_command_runs_the_check_extension() {
     let mut server = Server::connect(&vhost);
     let roots = json!({"proc_path": fixture::path("plugins/venus001/proc")});
     let more = json!({"venus": roots});
-    let settings = settings(&vhost, "venus001", &["physical"], more);
+    let settings = settings(&vhost, "venus001", &["physical"], &more);
     let _agent = client(&mut server, &settings);
 
     let request = json!({"name": "cpu", "extension": "metrics-cpu", "issued": 1_453_048_230});
@@ -173,7 +170,7 @@ fn f1_the_local_definition_is_merged_over_the_request() {
     let mut server = Server::connect(&vhost);
     let check = json!({"command": "echo local", "subscribers": [], "interval": 60});
     let more = json!({"checks": {"which": check}});
-    let settings = settings(&vhost, "one", &["all"], more);
+    let settings = settings(&vhost, "one", &["all"], &more);
     let _agent = client(&mut server, &settings);
     let mut request = json!({"name": "which", "command": "echo remote", "team": "hpc"});
     server.request("all", &request);
@@ -194,7 +191,7 @@ fn f2_in_safe_mode_only_commands_of_this_node_run() {
     let mut server = Server::connect(&vhost);
     let check = json!({"command": "echo local", "subscribers": [], "interval": 60});
     let more = json!({"checks": {"known": check}});
-    let mut settings = settings(&vhost, "one", &["all"], more);
+    let mut settings = settings(&vhost, "one", &["all"], &more);
     settings["client"]["safe_mode"] = json!(true);
     let _agent = client(&mut server, &settings);
     server.request("all", &json!({"name": "new", "command": "echo remote"}));
@@ -214,7 +211,7 @@ fn f1_what_is_no_request_is_logged_and_dropped() {
     };
     let vhost = broker.vhost();
     let mut server = Server::connect(&vhost);
-    let settings = settings(&vhost, "one", &["all"], json!({}));
+    let settings = settings(&vhost, "one", &["all"], &json!({}));
     let mut agent = client(&mut server, &settings);
     for (payload, why) in [
         (&b"{\"name\": \"half"[..], "EOF while parsing"),
@@ -241,7 +238,7 @@ fn f3_a_check_runs_once_at_a_time() {
     };
     let vhost = broker.vhost();
     let mut server = Server::connect(&vhost);
-    let settings = settings(&vhost, "one", &["all"], json!({}));
+    let settings = settings(&vhost, "one", &["all"], &json!({}));
     let mut agent = client(&mut server, &settings);
     let dir = tempfile::tempdir().unwrap();
     let gate = dir.path().join("gate");

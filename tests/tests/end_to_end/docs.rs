@@ -1,0 +1,119 @@
+//! What the documentation shows is run: settings and commands.
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use venus_tests::program;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The pages for users, by their names.
+fn pages() -> Vec<(String, String)> {
+    let mut paths = vec![root().join("README.md")];
+    let mut folders = vec![root().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "md") {
+                paths.push(path);
+            }
+        }
+    }
+    let named = paths.iter().map(|path| {
+        let name = path
+            .strip_prefix(root())
+            .unwrap_or(path)
+            .display()
+            .to_string();
+        (name, fs::read_to_string(path).unwrap())
+    });
+    named.collect()
+}
+
+/// The fenced blocks of a language.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    let parts = page.split(&fence).skip(1);
+    parts
+        .map(|part| part.split("```").next().unwrap())
+        .collect()
+}
+
+#[test]
+fn the_settings_that_the_pages_show_are_valid() {
+    let mut checked = 0;
+    for (name, page) in pages() {
+        for block in blocks(&page, "json") {
+            let settings: Value = serde_json::from_str(block)
+                .unwrap_or_else(|error| panic!("{name}: {error} in {block}"));
+            let (mut command, _dir) = program::agent(&settings);
+            let output = program::run(command.arg("--validate_config"));
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(0), "{name}: {block}\n{said}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 0);
+}
+
+/// The commands in a text that end by themselves and change nothing.
+fn commands(text: &str) -> Vec<&str> {
+    let lines = text
+        .lines()
+        .map(|line| line.trim().trim_start_matches("$ "));
+    let ends = |line: &&str| {
+        let agent = line.strip_prefix("venus-agent ");
+        let agent = agent.is_some_and(|arguments| {
+            let mut words = arguments.split(' ');
+            words.any(|word| ["--once", "-V", "-P", "--validate_config"].contains(&word))
+        });
+        agent || line.starts_with("venus-checks metrics-") || line.starts_with("venus-checks list")
+    };
+    lines.filter(ends).collect()
+}
+
+/// Runs a command line with our programs on PATH.
+fn run(line: &str) -> Output {
+    let ours = program::path("venus-agent");
+    let path = format!("{}:/usr/bin:/bin", ours.parent().unwrap().display());
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).env("PATH", path);
+    program::run(&mut command)
+}
+
+#[test]
+fn the_commands_that_the_pages_show_run() {
+    let mut seen = 0;
+    for (name, page) in pages() {
+        for line in commands(&page) {
+            let output = run(line);
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.success(), "{name}: {line}\n{said}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn the_examples_of_every_help_run() {
+    let list = String::from_utf8(run("venus-checks list").stdout).unwrap();
+    let names = list.lines().filter_map(|line| line.split(' ').next());
+    let mut programs: Vec<String> = names.map(|name| format!("venus-checks {name}")).collect();
+    programs.push("venus-agent".to_owned());
+    for program in programs {
+        let help = String::from_utf8(run(&format!("{program} --help")).stdout).unwrap();
+        let examples = commands(&help);
+        assert!(!examples.is_empty(), "{program}: {help}");
+        for line in examples {
+            let output = run(line);
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.success(), "{line}\n{said}");
+        }
+    }
+}
