@@ -1,7 +1,7 @@
 //! The test in the role of the Sensu server.
 
 use crate::DEADLINE;
-use crate::rabbitmq::Vhost;
+use crate::rabbitmq::{RabbitMq, Vhost};
 use futures_lite::StreamExt;
 use lapin::options::{
     BasicConsumeOptions, BasicPublishOptions, ExchangeDeclareOptions, ExchangeDeleteOptions,
@@ -25,6 +25,14 @@ pub struct Server {
 }
 
 impl Server {
+    /// A server in a virtual host of its own on the shared node.
+    #[must_use]
+    pub fn alone() -> Option<(Vhost, Self)> {
+        let vhost = RabbitMq::shared()?.vhost();
+        let server = Self::connect(&vhost);
+        Some((vhost, server))
+    }
+
     /// Connects and subscribes.
     #[must_use]
     pub fn connect(vhost: &Vhost) -> Self {

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use tempfile::TempDir;
 use venus_tests::fixture;
 use venus_tests::program::Running;
-use venus_tests::rabbitmq::{RabbitMq, Vhost};
+use venus_tests::rabbitmq::Vhost;
 use venus_tests::server::Server;
 
 /// The built-in checks, and what the community's plugins print on this tree.
@@ -69,11 +69,9 @@ fn lines(check: &Value) -> Vec<String> {
 
 #[test]
 fn one_cycle_is_what_the_plugins_print_under_one_time_stamp() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let tree = node();
     let _agent = Running::agent(&settings(&vhost, &tree));
     let checks = cycle(&mut server, EXPECTED.len());
@@ -94,11 +92,9 @@ fn one_cycle_is_what_the_plugins_print_under_one_time_stamp() {
 
 #[test]
 fn behind_a_broker_they_are_off_unless_asked_for() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let tree = node();
     let mut settings = settings(&vhost, &tree);
     settings["venus"]["builtin_checks"].take();
@@ -114,11 +110,9 @@ fn behind_a_broker_they_are_off_unless_asked_for() {
 
 #[test]
 fn a_check_of_the_same_name_and_the_venus_settings_replace_what_is_built_in() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let tree = node();
     let mut settings = settings(&vhost, &tree);
     settings["client"]["subscriptions"] = json!(["physical"]);
@@ -156,11 +150,9 @@ fn a_check_of_the_same_name_and_the_venus_settings_replace_what_is_built_in() {
 
 #[test]
 fn a_file_that_is_missing_costs_its_own_check_only() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let tree = node();
     let proc = tree.path().join("proc");
     fs::remove_file(&proc).unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use venus_tests::fixture;
 use venus_tests::program::Running;
-use venus_tests::rabbitmq::{RabbitMq, Vhost};
+use venus_tests::rabbitmq::Vhost;
 use venus_tests::server::Server;
 
 /// A client with these subscriptions, and more settings of its own.
@@ -36,11 +36,9 @@ fn outcome(result: &Value) -> (&str, i64) {
 
 #[test]
 fn f1_a_request_is_answered_by_every_client_of_the_subscription() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let none = &json!({});
     let _one = client(&mut server, &settings(&vhost, "one", &["infiniband"], none));
     let _two = client(
@@ -74,11 +72,9 @@ fn f1_a_request_is_answered_by_every_client_of_the_subscription() {
 
 #[test]
 fn c_direct_and_roundrobin_requests_are_answered_by_one_client_each() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let subscriptions = ["direct:one-of-us", "roundrobin:in-turn", "all"];
     let agents = ["one", "two"].map(|name| {
         let settings = settings(&vhost, name, &subscriptions, &json!({}));
@@ -117,11 +113,9 @@ fn c_direct_and_roundrobin_requests_are_answered_by_one_client_each() {
 
 #[test]
 fn f7_a_request_without_a_command_runs_the_check_extension() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let roots = json!({"proc_path": fixture::path("plugins/venus001/proc")});
     let more = json!({"venus": roots});
     let settings = settings(&vhost, "venus001", &["physical"], &more);
@@ -163,11 +157,9 @@ fn f7_a_request_without_a_command_runs_the_check_extension() {
 
 #[test]
 fn f1_the_local_definition_is_merged_over_the_request() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let check = json!({"command": "echo local", "subscribers": [], "interval": 60});
     let more = json!({"checks": {"which": check}});
     let settings = settings(&vhost, "one", &["all"], &more);
@@ -184,11 +176,9 @@ fn f1_the_local_definition_is_merged_over_the_request() {
 
 #[test]
 fn f2_in_safe_mode_only_commands_of_this_node_run() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let check = json!({"command": "echo local", "subscribers": [], "interval": 60});
     let more = json!({"checks": {"known": check}});
     let mut settings = settings(&vhost, "one", &["all"], &more);
@@ -206,11 +196,9 @@ fn f2_in_safe_mode_only_commands_of_this_node_run() {
 
 #[test]
 fn f1_what_is_no_request_is_logged_and_dropped() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let settings = settings(&vhost, "one", &["all"], &json!({}));
     let mut agent = client(&mut server, &settings);
     for (payload, why) in [
@@ -233,11 +221,9 @@ fn f1_what_is_no_request_is_logged_and_dropped() {
 
 #[test]
 fn f3_a_check_runs_once_at_a_time() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let settings = settings(&vhost, "one", &["all"], &json!({}));
     let mut agent = client(&mut server, &settings);
     let dir = tempfile::tempdir().unwrap();

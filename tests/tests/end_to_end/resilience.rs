@@ -73,12 +73,10 @@ fn a_broker_that_hangs_is_noticed_and_left() {
 
 #[test]
 fn what_was_measured_without_a_connection_arrives_in_order_afterwards() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
     let cable = Cable::to(vhost.port);
-    let mut server = Server::connect(&vhost);
     let dir = tempfile::tempdir().unwrap();
     let [count, runs] = ["count", "runs"].map(|name| dir.path().join(name));
     fs::write(&count, "0").unwrap();
@@ -117,12 +115,10 @@ fn what_was_measured_without_a_connection_arrives_in_order_afterwards() {
 
 #[test]
 fn a_network_that_swallows_everything_is_noticed_by_the_heartbeat() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
     let cable = Cable::to(vhost.port);
-    let mut server = Server::connect(&vhost);
     let mut rabbitmq = vhost.settings();
     rabbitmq["port"] = json!(cable.port);
     rabbitmq["heartbeat"] = json!(1);
@@ -196,11 +192,9 @@ fn a_vhost_that_is_deleted_and_made_again_is_found_again() {
 
 #[test]
 fn an_exchange_and_a_queue_that_are_deleted_are_declared_again() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let mut settings = settings(&vhost.settings());
     settings["client"]["subscriptions"] = json!(["all", "direct:mine"]);
     let mut agent = Running::agent(&settings);

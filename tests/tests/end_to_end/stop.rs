@@ -19,11 +19,9 @@ fn settings(vhost: &Vhost) -> Value {
 #[test]
 fn h_a_stop_waits_for_the_running_check_and_delivers_its_result() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let Some(broker) = RabbitMq::shared() else {
+        let Some((vhost, mut server)) = Server::alone() else {
             return;
         };
-        let vhost = broker.vhost();
-        let mut server = Server::connect(&vhost);
         let mut agent = Running::agent(&settings(&vhost));
         server.keepalive();
         let dir = tempfile::tempdir().unwrap();
@@ -45,11 +43,9 @@ fn h_a_stop_waits_for_the_running_check_and_delivers_its_result() {
 
 #[test]
 fn h_a_check_that_does_not_end_does_not_hold_the_stop() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let mut agent = Running::agent(&settings(&vhost));
     server.keepalive();
     let dir = tempfile::tempdir().unwrap();

@@ -28,11 +28,9 @@ fn settle(seen: &mut Value, captured: &Value, keys: &[&str]) {
 
 #[test]
 fn e_a_keepalive_is_the_captured_one() {
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let _agent = Running::agent(&captured_settings(&vhost));
     let captured = fixture::json("wire/keepalive.json");
     let mut keepalive = server.keepalive();
@@ -47,11 +45,9 @@ fn e_a_keepalive_is_the_captured_one() {
 #[test]
 fn f_results_are_the_captured_ones_at_the_captured_phases() {
     const NAMES: [&str; 6] = ["load_metrics", "plain", "tok", "badtok", "slow", "hooked"];
-    let Some(broker) = RabbitMq::shared() else {
+    let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let vhost = broker.vhost();
-    let mut server = Server::connect(&vhost);
     let _agent = Running::agent(&captured_settings(&vhost));
     let mut missing = NAMES.to_vec();
     while !missing.is_empty() {
