@@ -3,6 +3,7 @@
 use crate::cli::Arguments;
 use crate::host;
 use crate::log::{Format, Level, Log};
+use crate::settings::typos::{self, Typo};
 use crate::settings::{Environment, Settings, Transport, client, load};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
@@ -28,6 +29,7 @@ pub(crate) fn configure(
             not_running(&stderr())
         })?;
     let secrets = client::redact_keys(&merged);
+    let typos = typos::find(&merged);
     let settings = Settings::compile(merged).map_err(|problems| {
         let log = stderr();
         log.redact(&secrets);
@@ -35,6 +37,7 @@ pub(crate) fn configure(
         for problem in problems {
             log.fatal(&problem.message, json!({ "object": problem.object }));
         }
+        warn_of(&typos, &log);
         not_running(&log)
     })?;
     if arguments.print_config {
@@ -44,6 +47,10 @@ pub(crate) fn configure(
     if arguments.validate_config {
         let log = stderr();
         log.redact(&settings.client.redact);
+        warn_of(&typos, &log);
+        for (message, data) in warnings(arguments, &settings) {
+            log.warn(message, data);
+        }
         log.info("configuration is valid", json!({ "files": files }));
         return Err(ExitCode::SUCCESS);
     }
@@ -52,10 +59,18 @@ pub(crate) fn configure(
     for file in files {
         log.info("settings file read", json!({ "file": file }));
     }
-    for (key, value) in warnings(arguments, &settings) {
-        log.warn(key, value);
+    warn_of(&typos, &log);
+    for (message, data) in warnings(arguments, &settings) {
+        log.warn(message, data);
     }
     Ok((settings, log))
+}
+
+fn warn_of(typos: &[Typo], log: &Log) {
+    for typo in typos {
+        let message = "an attribute looks misspelt, it is taken as one of your own";
+        log.warn(message, typo.data());
+    }
 }
 
 fn not_running(log: &Log) -> ExitCode {

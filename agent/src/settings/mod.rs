@@ -6,10 +6,12 @@
 
 pub mod check;
 pub mod client;
+mod durations;
 pub mod handler;
 pub mod load;
 pub mod reader;
 pub mod transport;
+pub mod typos;
 pub mod venus;
 
 pub use check::Check;
@@ -57,6 +59,7 @@ impl Settings {
     ///
     /// Returns every problem instead, if there is one.
     pub fn compile(mut merged: Attributes) -> Result<Self, Vec<Problem>> {
+        durations::to_seconds(&mut merged);
         let mut problems = Vec::new();
         let transport = transport::read(&merged, &mut problems);
         let embedded = transport == Transport::Embedded;
