@@ -117,13 +117,6 @@ fn warnings(arguments: &Arguments, settings: &Settings) -> Vec<(&'static str, Va
         let data = json!({ "scheme": settings.venus.scheme, "error": error.to_string() });
         warnings.push(("a character of venus.scheme becomes _", data));
     }
-    for check in &settings.checks {
-        if check.wants_cron() {
-            let data = json!({ "check": check.name });
-            let message = "cron is not in this version yet, the check is not scheduled";
-            warnings.push((message, data));
-        }
-    }
     warnings
 }
 

@@ -8,12 +8,13 @@ use crate::connection::{Closing, Served, keep_connected};
 use crate::log::Log;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
-use crate::schedule::{Timetable, splay, subdued};
+use crate::schedule::{Plan, Recurrence, splay, subdued};
 use crate::settings::{Check, Environment, Settings, Transport};
 use crate::terminal::Terminal;
 use crate::transport::embedded::Embedded;
 use crate::transport::rabbitmq::Rabbitmq;
 use crate::transport::{self, TransportError};
+use chrono::Local;
 use serde_json::{Value, json};
 use std::env;
 use std::ffi::OsString;
@@ -81,7 +82,7 @@ impl Agent {
         let scheduled = settings
             .checks
             .iter()
-            .filter(|check| check.interval.is_some());
+            .filter(|check| check.recurrence.is_some());
         let mut checks = builtin_checks(&settings);
         checks.extend(scheduled.cloned());
         Self {
@@ -223,12 +224,12 @@ impl Agent {
     /// Starts each check when it is due, for ever.
     async fn keep_schedule(&self) {
         let start = tokio::time::Instant::now();
-        let mut timetable = self.timetable();
+        let mut plan = self.plan();
         let mut due = Vec::new();
-        while let Some(next) = timetable.next() {
+        while let Some(next) = plan.next() {
             sleep_until(start + next).await;
             due.clear();
-            timetable.take_due(start.elapsed(), &mut due);
+            plan.take_due(start.elapsed(), &clock::local_now(), &mut due);
             for index in &due {
                 if let Some(check) = self.checks.get(*index) {
                     self.run_unless_subdued(check);
@@ -251,23 +252,28 @@ impl Agent {
     /// When each check runs first. Behind a broker each has the splay of its
     /// name, and the built-in ones share that of the client's name, so that one
     /// wake-up serves them all. Without one somebody waits: all run at once.
-    fn timetable(&self) -> Timetable {
+    fn plan(&self) -> Plan<Local> {
         let now = clock::since_epoch();
+        let wall = clock::local_now();
         let client = &self.settings.client.name;
         let embedded = self.settings.transport == Transport::Embedded;
-        let mut timetable = Timetable::default();
+        let mut plan = Plan::default();
         for check in &self.checks {
-            let interval = check.interval.unwrap_or_default();
-            let first = if embedded {
-                Duration::ZERO
-            } else if check.builtin {
-                splay(client, interval, now)
-            } else {
-                splay(&format!("{client}:{}", check.name), interval, now)
+            let Some(recurrence) = &check.recurrence else {
+                continue;
             };
-            timetable.add(first, interval);
+            let first = match recurrence {
+                Recurrence::Every(interval) if !embedded && check.builtin => {
+                    splay(client, *interval, now)
+                }
+                Recurrence::Every(interval) if !embedded => {
+                    splay(&format!("{client}:{}", check.name), *interval, now)
+                }
+                Recurrence::Every(_) | Recurrence::Cron(_) => Duration::ZERO,
+            };
+            plan.add(recurrence, first, Duration::ZERO, &wall);
         }
-        timetable
+        plan
     }
 
     fn give_up(&self, ended: Result<(), TransportError>) -> ExitCode {

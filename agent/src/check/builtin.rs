@@ -1,5 +1,6 @@
 //! Collectors as check extensions: run in the process, without a fork.
 
+use crate::schedule::Recurrence;
 use crate::settings::{Check, Settings, Venus};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -45,7 +46,7 @@ pub fn builtin_checks(settings: &Settings) -> Vec<Check> {
                 ("handlers".to_owned(), json!(venus.handlers)),
                 ("name".to_owned(), json!(builtin.check)),
             ]),
-            interval: Some(venus.interval),
+            recurrence: Some(Recurrence::Every(venus.interval)),
             builtin: true,
         })
         .collect()

@@ -21,9 +21,15 @@ use venus_event::Attributes;
 
 /// How long a command has between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
-/// How much output is kept, in bytes; the rest is read and dropped, so that the
-/// command can end.
-const MAX_OUTPUT: usize = 1 << 20;
+/// What a command may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long it may run; for ever if none.
+    pub time: Option<Duration>,
+    /// How many bytes of its output are kept; the rest is read and dropped, so
+    /// that the command can end.
+    pub output: usize,
+}
 
 /// What came of a command.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +57,7 @@ impl Groups {
 }
 
 /// Runs `sh -c COMMAND` with `path` as its PATH and `input` on standard input,
-/// for at most `limit`.
+/// within `limits`.
 ///
 /// Never fails: what prevents a command from starting is an execution with
 /// status 3, one that overruns its limit has status 2, as Sensu has it.
@@ -59,12 +65,12 @@ pub async fn run_command(
     command: &str,
     path: &OsString,
     input: Option<Vec<u8>>,
-    limit: Option<Duration>,
+    limits: Limits,
     groups: &Groups,
 ) -> Execution {
     let started = Instant::now();
     let (output, status) = match start(command, path, input.is_some()) {
-        Ok((child, output)) => run(child, output, input, limit, groups).await,
+        Ok((child, output)) => run(child, output, input, limits, groups).await,
         Err(error) => (format!("Unexpected error: {error}"), 3),
     };
     Execution {
@@ -99,12 +105,12 @@ async fn run(
     mut child: Child,
     mut output: pipe::Receiver,
     input: Option<Vec<u8>>,
-    limit: Option<Duration>,
+    limits: Limits,
     groups: &Groups,
 ) -> (String, i64) {
     let group = Registered::new(&child, groups);
     let stdin = child.stdin.take();
-    let mut kept = Vec::new();
+    let mut kept = Output::new(limits.output);
     let ended = {
         let work = async {
             let read = read_until_exit(&mut child, &mut output, &mut kept);
@@ -112,7 +118,7 @@ async fn run(
             status
         };
         let deadline = async {
-            match limit {
+            match limits.time {
                 Some(limit) => sleep(limit).await,
                 None => pending().await,
             }
@@ -123,7 +129,7 @@ async fn run(
         }
     };
     match ended {
-        Some(Ok(status)) => (text(kept), code(status)),
+        Some(Ok(status)) => (kept.text(), code(status)),
         Some(Err(error)) => {
             group.end(&mut child).await;
             (format!("Unexpected error: {error}"), 3)
@@ -142,14 +148,14 @@ async fn run(
 async fn read_until_exit(
     child: &mut Child,
     output: &mut pipe::Receiver,
-    kept: &mut Vec<u8>,
+    kept: &mut Output,
 ) -> io::Result<ExitStatus> {
     let mut chunk = [0; 8192];
     let status = loop {
         tokio::select! {
             read = output.read(&mut chunk) => match read? {
                 0 => break child.wait().await?,
-                count => keep(kept, chunk.get(..count)),
+                count => kept.take(chunk.get(..count).unwrap_or_default()),
             },
             status = child.wait() => break status?,
         }
@@ -157,17 +163,47 @@ async fn read_until_exit(
     loop {
         match output.try_read(&mut chunk) {
             Ok(0) => return Ok(status),
-            Ok(count) => keep(kept, chunk.get(..count)),
+            Ok(count) => kept.take(chunk.get(..count).unwrap_or_default()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(status),
             Err(error) => return Err(error),
         }
     }
 }
 
-fn keep(kept: &mut Vec<u8>, chunk: Option<&[u8]>) {
-    let room = MAX_OUTPUT.saturating_sub(kept.len());
-    let chunk = chunk.unwrap_or_default();
-    kept.extend(chunk.iter().take(room));
+/// The beginning of what a command writes.
+struct Output {
+    kept: Vec<u8>,
+    most: usize,
+    cut: usize,
+}
+
+impl Output {
+    fn new(most: usize) -> Self {
+        Self {
+            kept: Vec::new(),
+            most,
+            cut: 0,
+        }
+    }
+
+    fn take(&mut self, chunk: &[u8]) {
+        let room = self.most.saturating_sub(self.kept.len());
+        self.kept
+            .extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+        self.cut += chunk.len().saturating_sub(room);
+    }
+
+    /// As UTF-8, without the bytes that are none; says what was cut.
+    fn text(self) -> String {
+        let mut text = String::from_utf8(self.kept).unwrap_or_else(|error| {
+            let chunks = error.as_bytes().utf8_chunks();
+            chunks.map(|chunk| chunk.valid()).collect()
+        });
+        if self.cut > 0 {
+            text.push_str(&format!("\n[{} more bytes of output were cut]\n", self.cut));
+        }
+        text
+    }
 }
 
 /// Writes the input; a command that does not read it is none of our business.
@@ -175,13 +211,6 @@ async fn feed(stdin: Option<ChildStdin>, input: Option<Vec<u8>>) {
     if let (Some(mut stdin), Some(input)) = (stdin, input) {
         drop(stdin.write_all(&input).await);
     }
-}
-
-fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|error| {
-        let chunks = error.as_bytes().utf8_chunks();
-        chunks.map(|chunk| chunk.valid()).collect()
-    })
 }
 
 fn code(status: ExitStatus) -> i64 {
@@ -248,7 +277,11 @@ mod tests {
     async fn execute(command: &str, input: Option<&[u8]>, limit: Duration) -> Execution {
         let path = std::env::var_os("PATH").unwrap();
         let input = input.map(<[u8]>::to_vec);
-        run_command(command, &path, input, Some(limit), &Groups::default()).await
+        let limits = Limits {
+            time: Some(limit),
+            output: 1 << 20,
+        };
+        run_command(command, &path, input, limits, &Groups::default()).await
     }
 
     const LONG: Duration = Duration::from_secs(30);
@@ -306,6 +339,11 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn f5_a_flood_of_output_is_cut() {
         let done = execute("head -c 3000000 /dev/zero", None, LONG).await;
-        assert_eq!((done.output.len(), done.status), (MAX_OUTPUT, 0));
+        let (kept, said) = done.output.split_at(1 << 20);
+        assert!(kept.bytes().all(|byte| byte == 0));
+        assert_eq!(
+            (said, done.status),
+            ("\n[1951424 more bytes of output were cut]\n", 0)
+        );
     }
 }

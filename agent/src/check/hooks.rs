@@ -1,9 +1,9 @@
 //! Hooks: commands that run because of a check's status.
 
-use super::command::{Groups, input, rounded, run_command};
+use super::command::{Groups, Limits, input, rounded, run_command};
 use super::tokens::Tokens;
 use crate::clock;
-use crate::settings::Client;
+use crate::settings::Settings;
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const DEFAULT_TIMEOUT: f64 = 60.0;
 pub(super) async fn run_hook(
     check: &mut Attributes,
     status: i64,
-    client: &Client,
+    settings: &Settings,
     path: &OsString,
     groups: &Groups,
 ) {
@@ -32,6 +32,7 @@ pub(super) async fn run_hook(
     let Some(hook) = hooks.get(&name).and_then(Value::as_object) else {
         return;
     };
+    let client = &settings.client;
     let mut tokens = Tokens::of(client);
     let command = hook.get("command").and_then(Value::as_str);
     let command = tokens.substitute_text(command.unwrap_or_default());
@@ -44,8 +45,11 @@ pub(super) async fn run_hook(
     } else {
         let input = input(hook, client, check);
         let seconds = hook.get("timeout").and_then(Value::as_f64);
-        let limit = Duration::try_from_secs_f64(seconds.unwrap_or(DEFAULT_TIMEOUT)).ok();
-        let execution = run_command(&command, path, input, limit, groups).await;
+        let limits = Limits {
+            time: Duration::try_from_secs_f64(seconds.unwrap_or(DEFAULT_TIMEOUT)).ok(),
+            output: settings.venus.max_output,
+        };
+        let execution = run_command(&command, path, input, limits, groups).await;
         done.insert("duration".to_owned(), rounded(execution.duration));
         done.insert("output".to_owned(), json!(execution.output));
         done.insert("status".to_owned(), json!(execution.status));

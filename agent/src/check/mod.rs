@@ -11,5 +11,5 @@ mod runner;
 mod tokens;
 
 pub use builtin::builtin_checks;
-pub use command::{Execution, Groups, run_command};
+pub use command::{Execution, Groups, Limits, run_command};
 pub use runner::Runner;

@@ -1,7 +1,7 @@
 //! Runs checks, whoever wants them run, and puts their results into the outbox.
 
 use super::builtin::Collectors;
-use super::command::{Groups, input, rounded, run_command};
+use super::command::{Groups, Limits, input, rounded, run_command};
 use super::hooks::run_hook;
 use super::tokens::Tokens;
 use crate::clock;
@@ -176,16 +176,36 @@ impl Runner {
             return self.publish(check);
         }
         let input = input(&check, client, &check);
-        let limit = check
-            .get("timeout")
-            .and_then(Value::as_f64)
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let done = run_command(&command, &self.path, input, limit, &self.groups).await;
+        let limits = self.limits(&check);
+        let done = run_command(&command, &self.path, input, limits, &self.groups).await;
         check.insert("duration".to_owned(), rounded(done.duration));
         check.insert("output".to_owned(), json!(done.output));
         check.insert("status".to_owned(), json!(done.status));
-        run_hook(&mut check, done.status, client, &self.path, &self.groups).await;
+        run_hook(
+            &mut check,
+            done.status,
+            &self.settings,
+            &self.path,
+            &self.groups,
+        )
+        .await;
         self.publish(check);
+    }
+
+    /// What a check may take. One without a timeout gets a default: what runs
+    /// for ever would hold its slot, and a port or lock of its own, for ever.
+    fn limits(&self, check: &Attributes) -> Limits {
+        let venus = &self.settings.venus;
+        let number = |key: &str| check.get(key).and_then(Value::as_f64);
+        let seconds = |seconds| Duration::try_from_secs_f64(seconds).ok();
+        let default = || match venus.check_timeout {
+            Some(timeout) => Some(timeout).filter(|timeout| !timeout.is_zero()),
+            None => seconds(60_f64.max(10.0 * number("interval").unwrap_or(0.0))),
+        };
+        Limits {
+            time: number("timeout").and_then(seconds).or_else(default),
+            output: venus.max_output,
+        }
     }
 
     /// Runs a collector here and now: reading /proc takes microseconds.

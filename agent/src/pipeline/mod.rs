@@ -5,7 +5,7 @@ mod event;
 
 pub use event::Checks;
 
-use crate::check::{Groups, run_command};
+use crate::check::{Groups, Limits, run_command};
 use crate::clock;
 use crate::keepalive;
 use crate::log::Log;
@@ -96,12 +96,15 @@ impl Pipeline {
     }
 
     async fn run(&self, handler: &Handler, input: Vec<u8>) {
-        let limit = Some(handler.timeout);
+        let limits = Limits {
+            time: Some(handler.timeout),
+            output: self.settings.venus.max_output,
+        };
         let done = run_command(
             &handler.command,
             &self.path,
             Some(input),
-            limit,
+            limits,
             &self.groups,
         )
         .await;

@@ -2,7 +2,8 @@
 
 use super::client::handlers;
 use super::reader::{Reader, is_name};
-use crate::schedule::{DAYS, TimeOfDay};
+use crate::schedule::{self, DAYS, Recurrence, TimeOfDay};
+use croner::Cron;
 use serde_json::Value;
 use std::time::Duration;
 use venus_event::Attributes;
@@ -15,9 +16,9 @@ pub struct Check {
     /// The definition as it is published: every attribute in the order of the
     /// file, then `name`.
     pub definition: Attributes,
-    /// How often this node runs it by itself; none where only the server's
-    /// requests start it.
-    pub interval: Option<Duration>,
+    /// When this node runs it by itself; none where only the server's requests
+    /// start it.
+    pub recurrence: Option<Recurrence>,
     /// Whether it is one of the agent's own.
     pub builtin: bool,
 }
@@ -41,8 +42,8 @@ impl Check {
         read_event(reader);
         let interval = reader.positive("interval");
         let publish = reader.boolean("publish").unwrap_or(true);
-        let cron = reader.string("cron");
-        if publish && reader.get("interval").is_none() && cron.is_none() {
+        let cron = read_cron(reader);
+        if publish && reader.get("interval").is_none() && reader.get("cron").is_none() {
             reader.problem("interval", "must be an integer");
         }
         let standalone = reader.boolean("standalone").unwrap_or(false);
@@ -50,22 +51,27 @@ impl Check {
         if !standalone && reader.get("subscribers").is_none() {
             reader.complain("check subscribers must be an array".to_owned());
         }
+        // As in Sensu, cron goes before interval.
+        let every = interval.map(|seconds| Recurrence::Every(Duration::from_secs(seconds)));
+        let cron = cron.map(|cron| Recurrence::Cron(Box::new(cron)));
         Self {
             name: name.to_owned(),
             definition,
-            interval: interval
-                .filter(|_| standalone && publish && cron.is_none())
-                .map(Duration::from_secs),
+            recurrence: cron.or(every).filter(|_| standalone && publish),
             builtin: false,
         }
     }
+}
 
-    /// Whether the settings want it to run by a cron expression.
-    #[must_use]
-    pub fn wants_cron(&self) -> bool {
-        self.definition.contains_key("cron")
-            && self.definition.get("standalone") == Some(&Value::Bool(true))
-            && self.definition.get("publish") != Some(&Value::Bool(false))
+fn read_cron(reader: &mut Reader<'_>) -> Option<Cron> {
+    let parsed = schedule::cron::parse(reader.string("cron")?);
+    match parsed {
+        Ok(cron) => Some(cron),
+        Err(error) => {
+            let message = format!("string must use the cron syntax: {error}");
+            reader.problem("cron", &message);
+            None
+        }
     }
 }
 

@@ -32,15 +32,13 @@ impl Handler {
             return None;
         }
         let command = reader.required_string("command");
-        let timeout = reader.number("timeout");
+        let timeout = reader.seconds("timeout");
         let filter = reader.string("filter");
         let filters = reader.strings("filters").unwrap_or_default();
         Some(Self {
             name: name.to_owned(),
             command: command?.to_owned(),
-            timeout: timeout
-                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-                .unwrap_or(DEFAULT_TIMEOUT),
+            timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
             filters_occurrences: filter == Some("occurrences") || filters.contains(&"occurrences"),
         })
     }

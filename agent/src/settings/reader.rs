@@ -2,6 +2,7 @@
 //! so that one run reports every mistake.
 
 use serde_json::Value;
+use std::time::Duration;
 use venus_event::Attributes;
 
 /// One thing that is wrong with the settings.
@@ -85,6 +86,15 @@ impl<'a> Reader<'a> {
     /// A number, whole or not.
     pub fn number(&mut self, key: &str) -> Option<f64> {
         self.typed(key, Value::as_f64, "must be numeric")
+    }
+
+    /// A number of seconds, 0 or more.
+    pub fn seconds(&mut self, key: &str) -> Option<Duration> {
+        let duration = Duration::try_from_secs_f64(self.number(key)?);
+        if duration.is_err() {
+            self.problem(key, "must be 0 or more seconds");
+        }
+        duration.ok()
     }
 
     /// A whole number above 0.

@@ -18,6 +18,11 @@ pub struct Venus {
     /// First part of the built-in checks' paths; the client's name if none.
     /// What Graphite cannot take becomes `_`.
     pub scheme: Option<String>,
+    /// How long a check without a `timeout` may run, zero for as long as it
+    /// likes; if none is set, 10 times its interval and at least 60 s.
+    pub check_timeout: Option<Duration>,
+    /// How many bytes of a command's output are kept.
+    pub max_output: usize,
     /// Below which directories the collectors read.
     pub roots: Roots,
 }
@@ -27,11 +32,13 @@ impl Venus {
     /// are on by default where the agent is `embedded`: behind a broker a
     /// drop-in adds nothing unasked.
     pub fn read(reader: &mut Reader<'_>, embedded: bool) -> Self {
-        const KNOWN: [&str; 6] = [
+        const KNOWN: [&str; 8] = [
             "builtin_checks",
             "interval",
             "handlers",
             "scheme",
+            "check_timeout",
+            "max_output",
             "proc_path",
             "sys_path",
         ];
@@ -52,6 +59,11 @@ impl Venus {
                 .map(str::to_owned)
                 .collect(),
             scheme: scheme.map(str::to_owned),
+            check_timeout: reader.seconds("check_timeout"),
+            max_output: reader
+                .positive("max_output")
+                .and_then(|bytes| usize::try_from(bytes).ok())
+                .unwrap_or(1 << 20),
             roots: Roots {
                 proc: reader
                     .string("proc_path")

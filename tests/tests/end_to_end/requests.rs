@@ -244,3 +244,30 @@ fn f3_a_check_runs_once_at_a_time() {
     server.request("all", &json!({"name": "last", "command": "echo last"}));
     assert_eq!(outcome(&server.result()), ("last\n", 0));
 }
+
+#[test]
+fn f5_a_check_without_a_timeout_has_one_and_durations_are_published_as_numbers() {
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let more = json!({
+        "venus": {"check_timeout": "200ms", "max_output": 8},
+        "checks": {
+            "endless": {"command": "sleep 1000", "standalone": true, "interval": "1s"},
+            "wordy": {
+                "command": "echo 0123456789; sleep 0.4", "timeout": "1m", "ttl": "2m 30s",
+                "standalone": true, "interval": 1,
+            },
+        },
+    });
+    let settings = settings(&vhost, "one", &["all"], &more);
+    let _agent = Running::agent(&settings);
+    let result = server.result_of("endless");
+    assert_eq!(outcome(&result), ("Execution timed out", 2));
+    assert_eq!(result["payload"]["check"]["interval"], 1);
+    let result = server.result_of("wordy");
+    let cut = "01234567\n[3 more bytes of output were cut]\n";
+    assert_eq!(outcome(&result), (cut, 0));
+    assert_eq!(result["payload"]["check"]["timeout"], 60);
+    assert_eq!(result["payload"]["check"]["ttl"], 150);
+}

@@ -225,14 +225,37 @@ fn b_the_log_goes_where_it_is_sent_and_holds_what_was_asked_for() {
 
 #[test]
 fn b_what_this_version_leaves_out_is_said() {
-    let settings = json!({
-        "client": {"name": "one", "subscriptions": ["all"]},
-        "checks": {"nightly": {"command": "true", "standalone": true, "cron": "0 3 * * *"}},
-    });
-    let (mut command, dir) = program::agent(&settings);
+    let (mut command, dir) = program::agent(&json!({"client": {"name": "one"}}));
     command.args(["-e", "/etc/sensu/extensions"]);
     let mut agent = Running::start(&mut command, Some(dir));
     agent.stderr_line("Ruby extensions are not run");
-    let line = agent.stderr_line("cron is not in this version yet");
-    assert!(line.contains("nightly"), "{line}");
+}
+
+#[test]
+fn a_misspelt_attribute_earns_a_warning_that_names_the_right_one() {
+    for (settings, status) in [
+        (
+            json!({"client": {"name": "one", "subscriptons": ["all"]}}),
+            0,
+        ),
+        // Where the mistake has made the settings invalid it is said as well.
+        (
+            json!({
+                "client": {"name": "one", "subscriptons": ["all"]},
+                "checks": {"c": {"command": "true", "standalone": true}},
+            }),
+            2,
+        ),
+    ] {
+        let output = validate(&[("settings.json", &settings.to_string())]);
+        assert_eq!(output.status.code(), Some(status));
+        let log: Vec<Value> = stderr(&output)
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let warning = log.iter().find(|line| line["level"] == "warn").unwrap();
+        assert_eq!(warning["in"], "client");
+        assert_eq!(warning["attribute"], "subscriptons");
+        assert_eq!(warning["did_you_mean"], "subscriptions");
+    }
 }

@@ -1,0 +1,98 @@
+//! Checks that run by a cron expression, in the host's time zone.
+
+use chrono::{DateTime, TimeZone};
+use croner::Cron;
+use std::time::Duration;
+
+/// How long to wait at most before the clock is looked at again: somebody may
+/// have set it.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
+/// Reads an expression of five fields, or of a name such as `@daily`.
+pub fn parse(text: &str) -> Result<Cron, String> {
+    let parser = croner::parser::CronParser::builder()
+        .seconds(croner::parser::Seconds::Disallowed)
+        .build();
+    parser.parse(text).map_err(|error| error.to_string())
+}
+
+/// When a check with a cron expression runs next.
+#[derive(Debug)]
+pub struct CronClock<Tz: TimeZone> {
+    cron: Cron,
+    /// None where the expression never matches again.
+    next: Option<DateTime<Tz>>,
+}
+
+impl<Tz: TimeZone> CronClock<Tz> {
+    /// Its first time is after `now`.
+    pub fn new(cron: Cron, now: &DateTime<Tz>) -> Self {
+        let next = cron.find_next_occurrence(now, false).ok();
+        Self { cron, next }
+    }
+
+    /// Whether it is due; if so, its next time is after `now`. Times that were
+    /// missed are not made up for.
+    pub fn strikes(&mut self, now: &DateTime<Tz>) -> bool {
+        let due = self.next.as_ref().is_some_and(|next| next <= now);
+        if due {
+            self.next = self.cron.find_next_occurrence(now, false).ok();
+        }
+        due
+    }
+
+    /// How long to wait before asking again.
+    #[must_use]
+    pub fn wait(&self, now: &DateTime<Tz>) -> Option<Duration> {
+        let next = self.next.clone()?;
+        let left = (next - now.clone()).to_std().unwrap_or_default();
+        Some(left.min(LOOK_AGAIN))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::Utc;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn f8_a_cron_check_strikes_at_its_time_and_once() {
+        let start = at("2026-11-24T02:58:30Z");
+        let mut clock = CronClock::new(parse("0 3 * * *").unwrap(), &start);
+        assert_eq!(clock.wait(&start), Some(Duration::from_mins(1)));
+        assert!(!clock.strikes(&at("2026-11-24T02:59:30Z")));
+        let left = clock.wait(&at("2026-11-24T02:59:30Z"));
+        assert_eq!(left, Some(Duration::from_secs(30)));
+        assert!(clock.strikes(&at("2026-11-24T03:00:00Z")));
+        assert!(!clock.strikes(&at("2026-11-24T03:00:01Z")));
+        // The host slept for two days: once, not twice.
+        assert!(clock.strikes(&at("2026-11-26T12:00:00Z")));
+        assert!(!clock.strikes(&at("2026-11-26T12:00:01Z")));
+    }
+
+    #[test]
+    fn f8_the_syntax_is_crons() {
+        let start = at("2026-11-24T10:00:00Z"); // a Tuesday
+        for (text, next) in [
+            ("*/15 * * * *", "2026-11-24T10:15:00Z"),
+            ("30 4 1,15 * *", "2026-12-01T04:30:00Z"),
+            // Day of month or day of week, as in Vixie cron.
+            ("0 12 13 * 5", "2026-11-27T12:00:00Z"),
+            ("0 0 * * 7", "2026-11-29T00:00:00Z"),
+            ("0 0 * * MON-FRI", "2026-11-25T00:00:00Z"),
+            ("@daily", "2026-11-25T00:00:00Z"),
+        ] {
+            let clock = CronClock::new(parse(text).unwrap(), &start);
+            assert_eq!(clock.next, Some(at(next)), "{text}");
+        }
+        for text in ["", "* * * *", "61 * * * *", "0 0 0 * * *", "soon"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        let never = CronClock::new(parse("0 0 30 2 *").unwrap(), &start);
+        assert_eq!(never.wait(&start), None);
+    }
+}
