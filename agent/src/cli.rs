@@ -16,21 +16,39 @@ pub struct Arguments {
     pub log_file: Option<PathBuf>,
     /// `-L` or `-v`: how much to log.
     pub level: Level,
-    /// `-P`: print the settings and exit.
-    pub print_config: bool,
-    /// Check the settings and exit.
-    pub validate_config: bool,
-    /// One cycle, then exit.
-    pub once: bool,
+    /// What to do.
+    pub mode: Mode,
+    /// `-b`: go into the background.
+    pub background: bool,
+    /// `-p`: where to write the process id.
+    pub pid_file: Option<PathBuf>,
     /// `-e`: a directory of Ruby extensions, which are not run.
     pub extension_dir: Option<PathBuf>,
+}
+
+/// What the agent is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Run until it is stopped.
+    Run,
+    /// One cycle, then exit.
+    Once,
+    /// Check the settings and exit.
+    ValidateConfig,
+    /// Print the settings and exit.
+    PrintConfig {
+        /// Whether secrets are shown.
+        secrets: bool,
+    },
 }
 
 impl Arguments {
     /// Reads the command line; the error is help, version, or what is wrong.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let matches = command().try_get_matches_from(arguments)?;
-        let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
+        // In the background the working directory is another.
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let path = |name: &str| matches.get_one::<PathBuf>(name).map(absolute);
         Ok(Self {
             sources: Sources {
                 file: path("config"),
@@ -38,16 +56,30 @@ impl Arguments {
                     .get_many::<PathBuf>("config_dir")
                     .into_iter()
                     .flatten()
-                    .cloned()
+                    .map(absolute)
                     .collect(),
             },
             log_file: path("log"),
             level: level(&matches),
-            print_config: matches.get_flag("print_config"),
-            validate_config: matches.get_flag("validate_config"),
-            once: matches.get_flag("once"),
+            mode: mode(&matches),
+            background: matches.get_flag("background"),
+            pid_file: path("pid_file"),
             extension_dir: path("extension_dir"),
         })
+    }
+}
+
+fn mode(matches: &ArgMatches) -> Mode {
+    if matches.get_flag("print_config") {
+        Mode::PrintConfig {
+            secrets: matches.get_flag("secrets"),
+        }
+    } else if matches.get_flag("validate_config") {
+        Mode::ValidateConfig
+    } else if matches.get_flag("once") {
+        Mode::Once
+    } else {
+        Mode::Run
     }
 }
 
@@ -121,7 +153,10 @@ pub fn command() -> Command {
         )
         .arg(flag("verbose", "Log at level debug").short('v'))
         .arg(flag("print_config", "Print the merged settings as JSON, secrets redacted, and exit").short('P'))
+        .arg(flag("secrets", "With --print_config: show secrets as they are"))
         .arg(flag("validate_config", "Check the settings, say what is wrong, and exit (0 or 2)"))
+        .arg(flag("background", "Go into the background").short('b'))
+        .arg(path("pid_file", 'p', "FILE", "Write the process id to a file, which goes when the agent stops"))
         .arg(flag("once", "One cycle of every check of this node, then exit with the worst status (0 to 3)"))
         .arg(
             Arg::new("version")

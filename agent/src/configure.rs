@@ -1,12 +1,13 @@
 //! From the command line to valid settings and an open log, or to an exit code.
 
-use crate::cli::Arguments;
+use crate::cli::{Arguments, Mode};
 use crate::host;
 use crate::log::{Format, Level, Log};
 use crate::settings::typos::{self, Typo};
 use crate::settings::{Environment, Settings, Transport, client, load};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use venus_collectors::graphite::Scheme;
 use venus_event::redact;
@@ -22,48 +23,100 @@ pub(crate) fn configure(
     arguments: &Arguments,
     environment: &Environment,
 ) -> Result<(Settings, Log), ExitCode> {
-    let stderr = || Log::stderr(arguments.level, format());
-    let (merged, files) =
-        load::load(&arguments.sources, environment, &host::discover()).map_err(|error| {
-            stderr().fatal(&error.to_string(), Value::Null);
-            not_running(&stderr())
-        })?;
-    let secrets = client::redact_keys(&merged);
+    let stderr = Log::stderr(arguments.level, format());
+    let Some(found) = read(arguments, environment, &stderr, Level::Fatal) else {
+        return Err(not_running(&stderr));
+    };
+    let settings = &found.settings;
+    match arguments.mode {
+        Mode::Run | Mode::Once => {}
+        Mode::ValidateConfig => {
+            found.warn(&stderr);
+            let data = json!({ "files": found.files });
+            stderr.info("configuration is valid", data);
+            return Err(ExitCode::SUCCESS);
+        }
+        Mode::PrintConfig { secrets } => {
+            let shown = if secrets {
+                settings.merged.clone()
+            } else {
+                redact::shown(&settings.merged, &settings.client.redact)
+            };
+            return Err(print(&format!("{:#}\n", Value::Object(shown))));
+        }
+    }
+    let log = open_log(arguments, settings)?;
+    found.tell(arguments, &log);
+    Ok((found.settings, log))
+}
+
+/// Reads the settings again; none if they are wrong, which was logged.
+pub(crate) fn reconfigure(
+    arguments: &Arguments,
+    environment: &Environment,
+    log: &Log,
+) -> Option<Settings> {
+    let found = read(arguments, environment, log, Level::Error)?;
+    found.tell(arguments, log);
+    Some(found.settings)
+}
+
+/// Valid settings, and what there is to say of them.
+struct Found {
+    settings: Settings,
+    files: Vec<PathBuf>,
+    typos: Vec<Typo>,
+}
+
+/// Reads the settings, or logs at `level` what is wrong with them.
+fn read(
+    arguments: &Arguments,
+    environment: &Environment,
+    log: &Log,
+    level: Level,
+) -> Option<Found> {
+    let (merged, files) = load::load(&arguments.sources, environment, &host::discover())
+        .inspect_err(|error| log.write(level, &error.to_string(), Value::Null))
+        .ok()?;
+    log.redact(&client::redact_keys(&merged));
     let typos = typos::find(&merged);
-    let settings = Settings::compile(merged).map_err(|problems| {
-        let log = stderr();
-        log.redact(&secrets);
-        log.fatal("invalid settings", json!({ "problems": problems.len() }));
+    let settings = Settings::compile(merged).inspect_err(|problems| {
+        let data = json!({ "problems": problems.len() });
+        log.write(level, "invalid settings", data);
         for problem in problems {
-            log.fatal(&problem.message, json!({ "object": problem.object }));
+            let data = json!({ "object": problem.object });
+            log.write(level, &problem.message, data);
         }
-        warn_of(&typos, &log);
-        not_running(&log)
-    })?;
-    if arguments.print_config {
-        let shown = Value::Object(redact::shown(&settings.merged, &settings.client.redact));
-        return Err(print(&format!("{shown:#}\n")));
-    }
-    if arguments.validate_config {
-        let log = stderr();
-        log.redact(&settings.client.redact);
-        warn_of(&typos, &log);
-        for (message, data) in warnings(arguments, &settings) {
-            log.warn(message, data);
+        warn_of(&typos, log);
+    });
+    Some(Found {
+        settings: settings.ok()?,
+        files,
+        typos,
+    })
+}
+
+impl Found {
+    fn warn(&self, log: &Log) {
+        warn_of(&self.typos, log);
+        let scheme = self.settings.venus.scheme.as_deref().map(Scheme::new);
+        if let Some(Err(error)) = scheme {
+            let scheme = &self.settings.venus.scheme;
+            let data = json!({ "scheme": scheme, "error": error.to_string() });
+            log.warn("a character of venus.scheme becomes _", data);
         }
-        log.info("configuration is valid", json!({ "files": files }));
-        return Err(ExitCode::SUCCESS);
     }
-    let log = open_log(arguments, &settings)?;
-    log.redact(&settings.client.redact);
-    for file in files {
-        log.info("settings file read", json!({ "file": file }));
+
+    fn tell(&self, arguments: &Arguments, log: &Log) {
+        for file in &self.files {
+            log.info("settings file read", json!({ "file": file }));
+        }
+        self.warn(log);
+        if let Some(dir) = &arguments.extension_dir {
+            let data = json!({ "extension_dir": dir });
+            log.warn("Ruby extensions are not run", data);
+        }
     }
-    warn_of(&typos, &log);
-    for (message, data) in warnings(arguments, &settings) {
-        log.warn(message, data);
-    }
-    Ok((settings, log))
 }
 
 fn warn_of(typos: &[Typo], log: &Log) {
@@ -103,21 +156,6 @@ fn open_log(arguments: &Arguments, settings: &Settings) -> Result<Log, ExitCode>
         }
         None => Ok(Log::stdout(arguments.level)),
     }
-}
-
-/// What is in the settings, but not in this version.
-fn warnings(arguments: &Arguments, settings: &Settings) -> Vec<(&'static str, Value)> {
-    let mut warnings = Vec::new();
-    if let Some(dir) = &arguments.extension_dir {
-        let data = json!({ "extension_dir": dir });
-        warnings.push(("Ruby extensions are not run", data));
-    }
-    let scheme = settings.venus.scheme.as_deref().map(Scheme::new);
-    if let Some(Err(error)) = scheme {
-        let data = json!({ "scheme": settings.venus.scheme, "error": error.to_string() });
-        warnings.push(("a character of venus.scheme becomes _", data));
-    }
-    warnings
 }
 
 /// Prints to standard output; a reader that went away is no error.

@@ -6,7 +6,7 @@ use crate::clock;
 use crate::keepalive;
 use crate::log::Log;
 use crate::outbox::Outbox;
-use crate::settings::Settings;
+use crate::settings::Current;
 use crate::transport::{Link, Requests, Transport, TransportError};
 use serde_json::{Value, json};
 use std::cell::Cell;
@@ -31,7 +31,7 @@ const BATCH: usize = 64;
 
 /// What a connection serves.
 pub(crate) struct Served {
-    pub(crate) settings: Rc<Settings>,
+    pub(crate) settings: Rc<Current>,
     pub(crate) log: Log,
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) runner: Rc<Runner>,
@@ -134,8 +134,9 @@ async fn serve<L: Link, R: Requests>(
 }
 
 async fn send_keepalives<L: Link>(link: &L, served: &Served) -> TransportError {
-    let client = &served.settings.client;
     loop {
+        let settings = served.settings.get();
+        let client = &settings.client;
         if client.keepalives {
             let described = keepalive::describe(client, clock::epoch_seconds());
             let payload = Value::Object(described).to_string();

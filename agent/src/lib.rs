@@ -24,6 +24,8 @@ pub mod cli;
 pub mod clock;
 mod configure;
 mod connection;
+mod daemon;
+mod duties;
 pub mod host;
 pub mod keepalive;
 pub mod log;

@@ -165,7 +165,8 @@ impl Log {
         self.write(Level::Fatal, message, data);
     }
 
-    fn write(&self, level: Level, message: &str, data: Value) {
+    /// Writes a line.
+    pub fn write(&self, level: Level, message: &str, data: Value) {
         if !self.shows(level) {
             return;
         }

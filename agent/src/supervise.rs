@@ -1,20 +1,21 @@
 //! Starts everything, waits for signals, stops everything in order.
 
-use crate::check::{Runner, builtin_checks};
-use crate::cli::Arguments;
+use crate::check::Runner;
+use crate::cli::{Arguments, Mode};
 use crate::clock;
-use crate::configure::configure;
+use crate::configure::{configure, reconfigure};
 use crate::connection::{Closing, Served, keep_connected};
+use crate::daemon::{self, PidFile};
+use crate::duties::Duties;
 use crate::log::Log;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
-use crate::schedule::{Plan, Recurrence, splay, subdued};
-use crate::settings::{Check, Environment, Settings, Transport};
+use crate::schedule::subdued;
+use crate::settings::{Check, Current, Environment, Settings, Transport};
 use crate::terminal::Terminal;
 use crate::transport::embedded::Embedded;
 use crate::transport::rabbitmq::Rabbitmq;
 use crate::transport::{self, TransportError};
-use chrono::Local;
 use serde_json::{Value, json};
 use std::env;
 use std::ffi::OsString;
@@ -27,12 +28,14 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::LocalSet;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
 /// The agent could not go on.
 const FAILED: u8 = 2;
 /// How long a stop waits for running checks and for their delivery.
 const STOP: Duration = Duration::from_secs(10);
+/// How long a change of connection waits for the delivery over the old one.
+const RECONNECT: Duration = Duration::from_secs(2);
 /// How long `--once` waits for delivery.
 const DELIVER: Duration = Duration::from_secs(30);
 /// Where checks and handlers are found beside the agent's own PATH.
@@ -49,93 +52,107 @@ pub fn run(arguments: &Arguments, environment: &Environment) -> ExitCode {
         Ok(configured) => configured,
         Err(code) => return code,
     };
-    let agent = Agent::new(settings, log, environment, arguments.once);
+    let fail = |what: &str, error: &io::Error| {
+        let data = json!({ "error": error.to_string() });
+        log.fatal(what, data);
+        ExitCode::from(FAILED)
+    };
+    if arguments.background
+        && let Err(error) = daemon::detach()
+    {
+        return fail("cannot go into the background", &error);
+    }
+    let pid_file = arguments.pid_file.as_deref().map(PidFile::write);
+    let _pid_file = match pid_file.transpose() {
+        Ok(pid_file) => pid_file,
+        Err(error) => return fail("cannot write the pid file", &error),
+    };
+    let agent = Agent::new(settings, log.clone(), arguments, environment);
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let done = runtime.and_then(|runtime| LocalSet::new().block_on(&runtime, agent.run()));
-    match done {
-        Ok(code) => code,
-        Err(error) => {
-            let data = json!({ "error": error.to_string() });
-            agent.log.fatal("the agent cannot run", data);
-            ExitCode::from(FAILED)
-        }
-    }
+    done.unwrap_or_else(|error| fail("the agent cannot run", &error))
 }
 
 /// An agent that is ready to run.
-struct Agent {
-    settings: Rc<Settings>,
+struct Agent<'a> {
+    arguments: &'a Arguments,
+    environment: &'a Environment,
+    settings: Rc<Current>,
     log: Log,
     outbox: Rc<Outbox>,
     runner: Rc<Runner>,
     pipeline: Rc<Pipeline>,
-    /// What this node runs by itself.
-    checks: Vec<Check>,
-    once: bool,
 }
 
-impl Agent {
-    fn new(settings: Settings, log: Log, environment: &Environment, once: bool) -> Self {
+/// Why the work proper ended.
+enum Ended {
+    /// The agent is to end with this code.
+    Exit(ExitCode),
+    /// Other settings want another connection.
+    Reconnect,
+}
+
+impl<'a> Agent<'a> {
+    fn new(
+        settings: Settings,
+        log: Log,
+        arguments: &'a Arguments,
+        environment: &'a Environment,
+    ) -> Self {
         let path = child_path(environment);
-        let settings = Rc::new(settings);
+        let settings = Rc::new(Current::new(settings));
         let outbox = Rc::new(Outbox::default());
-        let scheduled = settings
-            .checks
-            .iter()
-            .filter(|check| check.recurrence.is_some());
-        let mut checks = builtin_checks(&settings);
-        checks.extend(scheduled.cloned());
+        let runner = Runner::new(
+            Rc::clone(&settings),
+            log.clone(),
+            Rc::clone(&outbox),
+            path.clone(),
+        );
+        let pipeline = Pipeline::new(Rc::clone(&settings), log.clone(), path);
         Self {
-            runner: Rc::new(Runner::new(
-                Rc::clone(&settings),
-                log.clone(),
-                Rc::clone(&outbox),
-                path.clone(),
-            )),
-            pipeline: Rc::new(Pipeline::new(Rc::clone(&settings), log.clone(), path)),
+            arguments,
+            environment,
             settings,
             log,
             outbox,
-            checks,
-            once,
+            runner: Rc::new(runner),
+            pipeline: Rc::new(pipeline),
         }
     }
 
     async fn run(&self) -> io::Result<ExitCode> {
         let mut signals = Signals::new()?;
-        self.say_hello();
-        match &self.settings.transport {
-            Transport::Embedded => {
-                let colours = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none();
-                let terminal = Rc::new(Terminal::new(self.log.clone(), colours));
-                let embedded = Embedded::new(Rc::clone(&self.pipeline), terminal);
-                Ok(self.supervise(embedded, &mut signals).await)
-            }
-            Transport::Rabbitmq(brokers) => {
-                let client = &self.settings.client;
-                let brokers = brokers.clone();
-                let rabbitmq = Rabbitmq::new(brokers, &client.name, &client.subscriptions);
-                Ok(self.supervise(rabbitmq, &mut signals).await)
+        let mut duties = Duties::of(&self.settings.get());
+        self.say_hello(&duties);
+        loop {
+            let settings = self.settings.get();
+            let ended = match &settings.transport {
+                Transport::Embedded => {
+                    let colours = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none();
+                    let terminal = Rc::new(Terminal::new(self.log.clone(), colours));
+                    let embedded = Embedded::new(Rc::clone(&self.pipeline), terminal);
+                    self.supervise(embedded, &mut duties, &mut signals).await
+                }
+                Transport::Rabbitmq(brokers) => {
+                    let client = &settings.client;
+                    let brokers = brokers.clone();
+                    let rabbitmq = Rabbitmq::new(brokers, &client.name, &client.subscriptions);
+                    self.supervise(rabbitmq, &mut duties, &mut signals).await
+                }
+            };
+            if let Ended::Exit(code) = ended {
+                return Ok(code);
             }
         }
     }
 
-    fn say_hello(&self) {
-        let client = &self.settings.client;
-        let names: Vec<&str> = self
-            .checks
-            .iter()
-            .map(|check| check.name.as_str())
-            .collect();
-        let data = json!({
-            "client": client.name,
-            "subscriptions": client.subscriptions,
-            "checks": names,
-        });
+    fn say_hello(&self, duties: &Duties) {
         let version = env!("CARGO_PKG_VERSION");
-        self.log
-            .info(&format!("venus-agent {version} starts"), data);
-        match &self.settings.transport {
+        self.log.info(
+            &format!("venus-agent {version} starts"),
+            self.describe(duties),
+        );
+        match &self.settings.get().transport {
             Transport::Embedded => self.log.info(
                 "no broker in the settings: metrics go to standard output, Ctrl-C stops",
                 Value::Null,
@@ -148,12 +165,25 @@ impl Agent {
         }
     }
 
-    /// Runs until a signal, the end of `--once`, or a transport that cannot go on.
+    /// Who this client is and what it does.
+    fn describe(&self, duties: &Duties) -> Value {
+        let settings = self.settings.get();
+        let names = duties.checks().iter().map(|check| check.name.as_str());
+        json!({
+            "client": settings.client.name,
+            "subscriptions": settings.client.subscriptions,
+            "checks": names.collect::<Vec<&str>>(),
+        })
+    }
+
+    /// Runs until a signal, the end of `--once`, a transport that cannot go on,
+    /// or settings that want another one.
     async fn supervise<T: transport::Transport>(
         &self,
         transport: T,
+        duties: &mut Duties,
         signals: &mut Signals,
-    ) -> ExitCode {
+    ) -> Ended {
         let served = Served {
             settings: Rc::clone(&self.settings),
             log: self.log.clone(),
@@ -164,52 +194,91 @@ impl Agent {
         let mut connection = pin!(keep_connected(transport, &served));
         let ended = tokio::select! {
             failed = &mut connection => Err(failed),
-            code = self.work(signals) => Ok(code),
+            ended = self.work(duties, signals) => Ok(ended),
         };
-        let code = match ended {
-            Ok(code) => code,
-            Err(failed) => return self.give_up(failed),
+        let (code, limit) = match ended {
+            Ok(Ended::Exit(code)) => (Some(code), STOP),
+            Ok(Ended::Reconnect) => (None, RECONNECT),
+            Err(failed) => return Ended::Exit(self.give_up(failed)),
         };
         let stopped = async {
-            self.runner.finished().await;
+            if code.is_some() {
+                self.runner.finished().await;
+            }
             self.outbox.emptied().await;
         };
         tokio::select! {
-            failed = &mut connection => return self.give_up(failed),
-            done = timeout(STOP, stopped) => if done.is_err() {
+            failed = &mut connection => return Ended::Exit(self.give_up(failed)),
+            done = timeout(limit, stopped) => if done.is_err() && code.is_some() {
                 let data = json!({ "undelivered": self.outbox.len() });
                 self.log.warn("stopped before everything was delivered", data);
             }
         }
-        self.runner.kill();
+        if code.is_some() {
+            self.runner.kill();
+        }
         served.closing.ask();
-        if timeout(STOP, connection).await.is_err() {
+        if timeout(limit, connection).await.is_err() {
             self.log.warn(
                 "stopped before the connection or a handler had ended",
                 Value::Null,
             );
         }
+        let Some(code) = code else {
+            return Ended::Reconnect;
+        };
         self.pipeline.kill();
         self.log.info("venus-agent stopped", Value::Null);
-        code
+        Ended::Exit(code)
     }
 
-    /// The work proper; ends with the exit code.
-    async fn work(&self, signals: &mut Signals) -> ExitCode {
-        if self.once {
-            return self.run_once().await;
+    /// The work proper: starts each check when it is due, and answers signals.
+    async fn work(&self, duties: &mut Duties, signals: &mut Signals) -> Ended {
+        if self.arguments.mode == Mode::Once {
+            return Ended::Exit(self.run_once(duties).await);
         }
-        tokio::select! {
-            () = self.keep_schedule() => ExitCode::SUCCESS,
-            name = signals.stop(&self.log) => {
-                self.log.warn("received signal, stopping", json!({ "signal": name }));
-                ExitCode::SUCCESS
+        loop {
+            tokio::select! {
+                () = duties.wait() => duties.take_due(|check| self.run_unless_subdued(check)),
+                asked = signals.next() => match asked {
+                    Asked::Stop(name) => {
+                        let data = json!({ "signal": name });
+                        self.log.warn("received signal, stopping", data);
+                        return Ended::Exit(ExitCode::SUCCESS);
+                    }
+                    Asked::Reopen => self.log.reopen(),
+                    Asked::Reload => {
+                        self.log.reopen();
+                        if self.reload(duties) {
+                            return Ended::Reconnect;
+                        }
+                    }
+                },
             }
         }
     }
 
-    async fn run_once(&self) -> ExitCode {
-        for check in &self.checks {
+    /// Reads the settings again; wrong ones change nothing. Says whether they
+    /// want another connection.
+    fn reload(&self, duties: &mut Duties) -> bool {
+        let Some(new) = reconfigure(self.arguments, self.environment, &self.log) else {
+            let message = "settings not reloaded, the old ones stay";
+            self.log.error(message, Value::Null);
+            return false;
+        };
+        let old = self.settings.get();
+        let reconnect = new.transport != old.transport
+            || new.client.name != old.client.name
+            || new.client.subscriptions != old.client.subscriptions;
+        duties.replace(&new, |check| self.run_unless_subdued(check));
+        self.settings.replace(new);
+        self.runner.reload();
+        self.log.info("settings reloaded", self.describe(duties));
+        reconnect
+    }
+
+    async fn run_once(&self, duties: &Duties) -> ExitCode {
+        for check in duties.checks() {
             self.runner.run_standalone(&check.definition);
         }
         self.runner.finished().await;
@@ -221,24 +290,6 @@ impl Agent {
         ExitCode::from(self.runner.worst().exit_code())
     }
 
-    /// Starts each check when it is due, for ever.
-    async fn keep_schedule(&self) {
-        let start = tokio::time::Instant::now();
-        let mut plan = self.plan();
-        let mut due = Vec::new();
-        while let Some(next) = plan.next() {
-            sleep_until(start + next).await;
-            due.clear();
-            plan.take_due(start.elapsed(), &clock::local_now(), &mut due);
-            for index in &due {
-                if let Some(check) = self.checks.get(*index) {
-                    self.run_unless_subdued(check);
-                }
-            }
-        }
-        std::future::pending::<()>().await;
-    }
-
     fn run_unless_subdued(&self, check: &Check) {
         let has_windows = check.definition.contains_key("subdue");
         if has_windows && subdued(&check.definition, clock::local_now()) {
@@ -247,33 +298,6 @@ impl Agent {
         } else {
             self.runner.run_standalone(&check.definition);
         }
-    }
-
-    /// When each check runs first. Behind a broker each has the splay of its
-    /// name, and the built-in ones share that of the client's name, so that one
-    /// wake-up serves them all. Without one somebody waits: all run at once.
-    fn plan(&self) -> Plan<Local> {
-        let now = clock::since_epoch();
-        let wall = clock::local_now();
-        let client = &self.settings.client.name;
-        let embedded = self.settings.transport == Transport::Embedded;
-        let mut plan = Plan::default();
-        for check in &self.checks {
-            let Some(recurrence) = &check.recurrence else {
-                continue;
-            };
-            let first = match recurrence {
-                Recurrence::Every(interval) if !embedded && check.builtin => {
-                    splay(client, *interval, now)
-                }
-                Recurrence::Every(interval) if !embedded => {
-                    splay(&format!("{client}:{}", check.name), *interval, now)
-                }
-                Recurrence::Every(_) | Recurrence::Cron(_) => Duration::ZERO,
-            };
-            plan.add(recurrence, first, Duration::ZERO, &wall);
-        }
-        plan
     }
 
     fn give_up(&self, ended: Result<(), TransportError>) -> ExitCode {
@@ -304,6 +328,13 @@ fn child_path(environment: &Environment) -> OsString {
     env::join_paths(all).unwrap_or_else(|_| OsString::from(own))
 }
 
+/// What a signal asks for.
+enum Asked {
+    Stop(&'static str),
+    Reload,
+    Reopen,
+}
+
 /// The signals that we answer.
 struct Signals {
     terminate: Signal,
@@ -322,15 +353,13 @@ impl Signals {
         })
     }
 
-    /// Waits for a signal to stop; opens the log anew at HUP and USR2.
-    async fn stop(&mut self, log: &Log) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "TERM",
-                _ = self.interrupt.recv() => return "INT",
-                _ = self.hang_up.recv() => log.reopen(),
-                _ = self.user2.recv() => log.reopen(),
-            }
+    /// Waits for the next one. Safe to cancel.
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop("TERM"),
+            _ = self.interrupt.recv() => Asked::Stop("INT"),
+            _ = self.hang_up.recv() => Asked::Reload,
+            _ = self.user2.recv() => Asked::Reopen,
         }
     }
 }

@@ -64,6 +64,15 @@ pub fn run(command: &mut Command) -> Output {
     }
 }
 
+/// Waits for what tells nobody that it has happened.
+pub fn wait_until(happened: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !happened() {
+        assert!(started.elapsed() < DEADLINE, "it does not happen");
+        pause();
+    }
+}
+
 /// A program that runs; dropped, it is killed.
 pub struct Running {
     child: Child,

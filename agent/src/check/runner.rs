@@ -7,7 +7,7 @@ use super::tokens::Tokens;
 use crate::clock;
 use crate::log::{Level, Log};
 use crate::outbox::Outbox;
-use crate::settings::Settings;
+use crate::settings::{Current, Settings};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -21,7 +21,7 @@ use venus_event::{Attributes, CheckResult, Severity};
 
 /// Runs checks; there is one in an agent.
 pub struct Runner {
-    settings: Rc<Settings>,
+    settings: Rc<Current>,
     log: Log,
     outbox: Rc<Outbox>,
     /// PATH of the checks.
@@ -31,7 +31,7 @@ pub struct Runner {
     noted: RefCell<HashMap<String, Vec<String>>>,
     /// Checks that are running; none runs twice at a time.
     in_progress: RefCell<HashSet<String>>,
-    slots: Semaphore,
+    slots: RefCell<Slots>,
     groups: Groups,
     idle: Notify,
     worst: Cell<Severity>,
@@ -40,9 +40,9 @@ pub struct Runner {
 impl Runner {
     /// A runner of checks with these settings.
     #[must_use]
-    pub fn new(settings: Rc<Settings>, log: Log, outbox: Rc<Outbox>, path: OsString) -> Self {
+    pub fn new(settings: Rc<Current>, log: Log, outbox: Rc<Outbox>, path: OsString) -> Self {
         Self {
-            slots: Semaphore::new(settings.spawn_limit),
+            slots: RefCell::new(Slots::new(settings.get().spawn_limit)),
             settings,
             log,
             outbox,
@@ -76,7 +76,8 @@ impl Runner {
         let Some(name) = check.get("name").and_then(Value::as_str) else {
             return self.drop_request("no name", payload);
         };
-        let local = self.settings.checks.iter().find(|local| local.name == name);
+        let settings = self.settings.get();
+        let local = settings.checks.iter().find(|local| local.name == name);
         if let Some(local) = local
             && !check.contains_key("proxy_requests")
         {
@@ -105,7 +106,7 @@ impl Runner {
                 let data = json!({ "check": check });
                 return self.log.error("check command must be a string", data);
             }
-            if self.settings.client.safe_mode && !defined {
+            if self.settings.get().client.safe_mode && !defined {
                 refuse(&mut check, "Check is not locally defined (safe mode)");
                 check.insert("executed".to_owned(), json!(clock::epoch_seconds()));
                 return self.publish(check);
@@ -153,10 +154,12 @@ impl Runner {
     }
 
     async fn execute(&self, mut check: Attributes) {
-        let Ok(_slot) = self.slots.acquire().await else {
+        let slots = Rc::clone(&self.slots.borrow().semaphore);
+        let Ok(_slot) = slots.acquire().await else {
             return; // the semaphore is never closed
         };
-        let client = &self.settings.client;
+        let settings = self.settings.get();
+        let client = &settings.client;
         let mut tokens = Tokens::of(client);
         let substituted = tokens.substitute(&Value::Object(check.clone()));
         let command = substituted.get("command").and_then(Value::as_str);
@@ -176,43 +179,21 @@ impl Runner {
             return self.publish(check);
         }
         let input = input(&check, client, &check);
-        let limits = self.limits(&check);
+        let limits = limits(&check, &settings);
         let done = run_command(&command, &self.path, input, limits, &self.groups).await;
         check.insert("duration".to_owned(), rounded(done.duration));
         check.insert("output".to_owned(), json!(done.output));
         check.insert("status".to_owned(), json!(done.status));
-        run_hook(
-            &mut check,
-            done.status,
-            &self.settings,
-            &self.path,
-            &self.groups,
-        )
-        .await;
+        run_hook(&mut check, done.status, &settings, &self.path, &self.groups).await;
         self.publish(check);
-    }
-
-    /// What a check may take. One without a timeout gets a default: what runs
-    /// for ever would hold its slot, and a port or lock of its own, for ever.
-    fn limits(&self, check: &Attributes) -> Limits {
-        let venus = &self.settings.venus;
-        let number = |key: &str| check.get(key).and_then(Value::as_f64);
-        let seconds = |seconds| Duration::try_from_secs_f64(seconds).ok();
-        let default = || match venus.check_timeout {
-            Some(timeout) => Some(timeout).filter(|timeout| !timeout.is_zero()),
-            None => seconds(60_f64.max(10.0 * number("interval").unwrap_or(0.0))),
-        };
-        Limits {
-            time: number("timeout").and_then(seconds).or_else(default),
-            output: venus.max_output,
-        }
     }
 
     /// Runs a collector here and now: reading /proc takes microseconds.
     fn collect(&self, mut check: Attributes, spec: &'static Spec) {
         let executed = clock::epoch_seconds();
         let started = Instant::now();
-        let Settings { client, venus, .. } = &*self.settings;
+        let settings = self.settings.get();
+        let Settings { client, venus, .. } = &*settings;
         let collected =
             self.collectors
                 .borrow_mut()
@@ -247,7 +228,8 @@ impl Runner {
     }
 
     fn publish(&self, check: Attributes) {
-        let client = &self.settings.client;
+        let settings = self.settings.get();
+        let client = &settings.client;
         let result = CheckResult {
             client: client.name.clone(),
             check,
@@ -259,6 +241,16 @@ impl Runner {
         }
         self.worst.set(self.worst.get().max(result.severity()));
         self.outbox.push(result);
+    }
+
+    /// The settings were replaced: what was made of the old ones is made anew.
+    pub fn reload(&self) {
+        *self.collectors.borrow_mut() = Collectors::new();
+        let limit = self.settings.get().spawn_limit;
+        let mut slots = self.slots.borrow_mut();
+        if slots.limit != limit {
+            *slots = Slots::new(limit);
+        }
     }
 
     /// The worst severity of all results so far.
@@ -280,6 +272,22 @@ impl Runner {
     }
 }
 
+/// How many commands may run side by side. With a new limit those that run
+/// already keep the slots of the old one.
+struct Slots {
+    limit: usize,
+    semaphore: Rc<Semaphore>,
+}
+
+impl Slots {
+    fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            semaphore: Rc::new(Semaphore::new(limit)),
+        }
+    }
+}
+
 /// A check that is running; dropped when it is over.
 struct Running {
     runner: Rc<Runner>,
@@ -295,6 +303,22 @@ impl Drop for Running {
 
 fn text<'a>(check: &'a Attributes, key: &str) -> Option<&'a str> {
     check.get(key).and_then(Value::as_str)
+}
+
+/// What a check may take. One without a timeout gets a default: what runs for
+/// ever would hold its slot, and a port or lock of its own, for ever.
+fn limits(check: &Attributes, settings: &Settings) -> Limits {
+    let venus = &settings.venus;
+    let number = |key: &str| check.get(key).and_then(Value::as_f64);
+    let seconds = |seconds| Duration::try_from_secs_f64(seconds).ok();
+    let default = || match venus.check_timeout {
+        Some(timeout) => Some(timeout).filter(|timeout| !timeout.is_zero()),
+        None => seconds(60_f64.max(10.0 * number("interval").unwrap_or(0.0))),
+    };
+    Limits {
+        time: number("timeout").and_then(seconds).or_else(default),
+        output: venus.max_output,
+    }
 }
 
 /// A check that is not run, and that no handler needs to hear of.

@@ -9,7 +9,7 @@ use crate::check::{Groups, Limits, run_command};
 use crate::clock;
 use crate::keepalive;
 use crate::log::Log;
-use crate::settings::{Handler, Settings};
+use crate::settings::{Current, Handler};
 use event::wants;
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
@@ -22,7 +22,7 @@ use venus_event::{CheckResult, Event};
 
 /// Makes events of results and hands them to handlers.
 pub struct Pipeline {
-    settings: Rc<Settings>,
+    settings: Rc<Current>,
     log: Log,
     /// PATH of the handlers.
     path: OsString,
@@ -37,7 +37,7 @@ pub struct Pipeline {
 impl Pipeline {
     /// A pipeline to the handlers in these settings.
     #[must_use]
-    pub fn new(settings: Rc<Settings>, log: Log, path: OsString) -> Self {
+    pub fn new(settings: Rc<Current>, log: Log, path: OsString) -> Self {
         Self {
             settings,
             log,
@@ -53,7 +53,8 @@ impl Pipeline {
     /// Takes a result: if it makes an event, its handlers are started.
     pub fn process(self: &Rc<Self>, result: &CheckResult) {
         let now = clock::epoch_seconds();
-        let client = keepalive::describe(&self.settings.client, now);
+        let settings = self.settings.get();
+        let client = keepalive::describe(&settings.client, now);
         let Some(event) = self.checks.borrow_mut().event(result, client, now) else {
             return;
         };
@@ -61,7 +62,7 @@ impl Pipeline {
             return;
         }
         for name in handler_names(result) {
-            let handler = self.settings.handlers.iter().find(|one| one.name == name);
+            let handler = settings.handlers.iter().find(|one| one.name == name);
             match handler {
                 Some(handler) if wants(handler, &event) => self.start(handler.clone(), &event),
                 Some(_) => {}
@@ -98,7 +99,7 @@ impl Pipeline {
     async fn run(&self, handler: &Handler, input: Vec<u8>) {
         let limits = Limits {
             time: Some(handler.timeout),
-            output: self.settings.venus.max_output,
+            output: self.settings.get().venus.max_output,
         };
         let done = run_command(
             &handler.command,

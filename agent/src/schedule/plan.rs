@@ -52,6 +52,12 @@ impl<Tz: TimeZone> Plan<Tz> {
         }
     }
 
+    /// When each that has an interval is due, by its index.
+    #[must_use]
+    pub fn dues(&self) -> HashMap<usize, Duration> {
+        self.timetable.dues()
+    }
+
     /// When to look again.
     #[must_use]
     pub fn next(&self) -> Option<Duration> {

@@ -1,7 +1,7 @@
 //! Things that recur, each at its own interval and phase.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
 
 /// A timetable of things that recur, each at its own interval and phase.
@@ -38,6 +38,15 @@ impl Timetable {
     /// Makes the one with this index due at `at`.
     pub fn set(&mut self, index: usize, at: Duration) {
         self.due.push(Reverse((at, index)));
+    }
+
+    /// When each is due, by its index.
+    #[must_use]
+    pub fn dues(&self) -> HashMap<usize, Duration> {
+        self.due
+            .iter()
+            .map(|Reverse((at, index))| (*index, *at))
+            .collect()
     }
 
     /// When the next one is due.

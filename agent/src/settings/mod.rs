@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod client;
+mod current;
 mod durations;
 pub mod handler;
 pub mod load;
@@ -16,6 +17,7 @@ pub mod venus;
 
 pub use check::Check;
 pub use client::Client;
+pub use current::Current;
 pub use handler::Handler;
 pub use load::Environment;
 pub use reader::Problem;

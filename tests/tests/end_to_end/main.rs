@@ -13,6 +13,7 @@
 mod builtin;
 mod docs;
 mod embedded;
+mod reload;
 mod requests;
 mod resilience;
 mod settings;

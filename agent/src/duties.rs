@@ -1,0 +1,127 @@
+//! What this node runs by itself, and when.
+
+use crate::check::builtin_checks;
+use crate::clock;
+use crate::schedule::{Plan, Recurrence, splay};
+use crate::settings::{Check, Settings, Transport};
+use chrono::{DateTime, Local};
+use std::collections::HashMap;
+use std::future::pending;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// The built-in and the standalone checks with their plan.
+pub(crate) struct Duties {
+    /// The moment that the plan's times are counted from.
+    start: Instant,
+    checks: Vec<Check>,
+    plan: Plan<Local>,
+    due: Vec<usize>,
+}
+
+/// A moment on the plan's clock and on the wall.
+struct Moment {
+    at: Duration,
+    now: DateTime<Local>,
+}
+
+impl Duties {
+    /// Those of these settings, none of which has run yet.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let mut duties = Self {
+            start: Instant::now(),
+            checks: Vec::new(),
+            plan: Plan::default(),
+            due: Vec::new(),
+        };
+        duties.replace(settings, |_| {});
+        duties
+    }
+
+    pub(crate) fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// Waits until there is something to run. Safe to cancel.
+    pub(crate) async fn wait(&self) {
+        match self.plan.next() {
+            Some(next) => sleep_until(self.start + next).await,
+            None => pending().await,
+        }
+    }
+
+    /// Hands everything that is due to `run`.
+    pub(crate) fn take_due(&mut self, mut run: impl FnMut(&Check)) {
+        let moment = self.moment();
+        self.take_due_at(&moment, &mut run);
+    }
+
+    fn take_due_at(&mut self, moment: &Moment, run: &mut dyn FnMut(&Check)) {
+        self.due.clear();
+        self.plan.take_due(moment.at, &moment.now, &mut self.due);
+        let due = self.due.iter().filter_map(|index| self.checks.get(*index));
+        due.for_each(run);
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            at: self.start.elapsed(),
+            now: clock::local_now(),
+        }
+    }
+
+    /// Hands everything that is due to `run`, and takes on the duties of other
+    /// settings. A check whose name and interval stay
+    /// keeps its phase: it runs neither more nor less often for that.
+    pub(crate) fn replace(&mut self, settings: &Settings, mut run: impl FnMut(&Check)) {
+        let moment = self.moment();
+        self.take_due_at(&moment, &mut run);
+        let dues = self.plan.dues();
+        let known: HashMap<String, (Check, Duration)> = self
+            .checks
+            .drain(..)
+            .enumerate()
+            .filter_map(|(index, check)| {
+                let due = *dues.get(&index)?;
+                Some((check.name.clone(), (check, due)))
+            })
+            .collect();
+        self.checks = builtin_checks(settings);
+        let scheduled = settings.checks.iter();
+        let scheduled = scheduled.filter(|check| check.recurrence.is_some());
+        self.checks.extend(scheduled.cloned());
+
+        let Moment { at, now } = moment;
+        let since_epoch = clock::since_epoch();
+        self.plan = Plan::default();
+        for check in &self.checks {
+            let Some(recurrence) = &check.recurrence else {
+                continue;
+            };
+            let kept = known
+                .get(&check.name)
+                .filter(|(old, _)| old.recurrence == check.recurrence)
+                .map(|(_, due)| *due);
+            let first = kept.unwrap_or_else(|| at + first_wait(check, settings, since_epoch));
+            self.plan.add(recurrence, first, at, &now);
+        }
+    }
+}
+
+/// How long a new check waits for its first run. Behind a broker each has the
+/// splay of its name, and the built-in ones share that of the client's name, so
+/// that one wake-up serves them all. Without one somebody waits: all run at once.
+fn first_wait(check: &Check, settings: &Settings, since_epoch: Duration) -> Duration {
+    let client = &settings.client.name;
+    match &check.recurrence {
+        Some(Recurrence::Every(interval)) if settings.transport != Transport::Embedded => {
+            if check.builtin {
+                splay(client, *interval, since_epoch)
+            } else {
+                let key = format!("{client}:{}", check.name);
+                splay(&key, *interval, since_epoch)
+            }
+        }
+        Some(Recurrence::Every(_) | Recurrence::Cron(_)) | None => Duration::ZERO,
+    }
+}
