@@ -5,6 +5,7 @@
 //! | [`part`] | what happens where a real part is missing |
 //! | [`rabbitmq`] | a `RabbitMQ` node of the test's own |
 //! | [`cable`] | a connection to it that can be cut |
+//! | [`certificates`] | an authority and what it has signed |
 //! | [`leash`] | ends what was started, however the tests end |
 //! | [`endpoint`] | a stand-in for Slack's webhook |
 //! | [`server`] | the test in the role of the Sensu server |
@@ -25,6 +26,7 @@
 )]
 
 pub mod cable;
+pub mod certificates;
 pub mod endpoint;
 pub mod fixture;
 pub mod leash;

@@ -1,5 +1,6 @@
 //! A `RabbitMQ` node of the test's own.
 
+use crate::certificates::Certificates;
 use crate::leash::Leash;
 use crate::{DEADLINE, part, pause};
 use nix::sys::signal::{Signal, killpg};
@@ -95,6 +96,25 @@ impl RabbitMq {
             used_vhosts: AtomicUsize::new(0),
             running: None,
         })
+    }
+
+    /// Has it listen for TLS as well, with clients that show a certificate;
+    /// gives that port. To be called before the first launch.
+    pub fn use_tls(&self, certificates: &Certificates) -> u16 {
+        let [port, _, _] = free_ports();
+        let path = |name| certificates.path(name).display().to_string();
+        let options = format!(
+            "listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.cacertfile = {}\n\
+             ssl_options.certfile = {}\nssl_options.keyfile = {}\n\
+             ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true\n",
+            path("ca.pem"),
+            path("broker.pem"),
+            path("broker.key")
+        );
+        let file = self.dir.path().join("rabbitmq.conf");
+        let before = fs::read_to_string(&file).unwrap();
+        fs::write(file, before + &options).unwrap();
+        port
     }
 
     /// A virtual host that no other test uses.

@@ -21,7 +21,7 @@ pub use current::Current;
 pub use handler::Handler;
 pub use load::Environment;
 pub use reader::Problem;
-pub use transport::{Broker, Transport};
+pub use transport::{Broker, Tls, Transport};
 pub use venus::Venus;
 
 use reader::Reader;

@@ -5,6 +5,7 @@ use super::reader::{Problem, Reader};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use serde_json::{Value, json};
 use std::fmt;
+use std::path::PathBuf;
 use venus_event::Attributes;
 
 /// How messages reach the server.
@@ -33,6 +34,29 @@ pub struct Broker {
     pub heartbeat: u16,
     /// How many requests the broker may send ahead.
     pub prefetch: u16,
+    /// Whether and how the connection is encrypted.
+    pub tls: Option<Tls>,
+}
+
+/// How a connection is encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificate chain and private key that prove who we are (PEM files).
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// Authorities that we trust (a PEM file); the system's if none.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the broker has to prove who it is.
+    pub verify: bool,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            identity: None,
+            ca_file: None,
+            verify: true,
+        }
+    }
 }
 
 impl Default for Broker {
@@ -45,6 +69,7 @@ impl Default for Broker {
             password: "guest".to_owned(),
             heartbeat: 10,
             prefetch: 1,
+            tls: None,
         }
     }
 }
@@ -129,16 +154,10 @@ fn read_brokers(merged: &Attributes, problems: &mut Vec<Problem>) -> Vec<Broker>
     brokers
 }
 
-/// Better no connection than one in the clear that somebody wanted encrypted.
-const NO_TLS: &str = "ssl is not in this version yet";
-
 fn from_uri(uri: &str) -> Result<Broker, &'static str> {
     let uri: AMQPUri = uri
         .parse()
         .map_err(|_| "is not an amqp URI (amqp://USER:PASSWORD@HOST:PORT/VHOST)")?;
-    if uri.scheme == AMQPScheme::AMQPS {
-        return Err(NO_TLS);
-    }
     let default = Broker::default();
     Ok(Broker {
         host: uri.authority.host.trim_matches(['[', ']']).to_owned(),
@@ -147,6 +166,7 @@ fn from_uri(uri: &str) -> Result<Broker, &'static str> {
         user: uri.authority.userinfo.username,
         password: uri.authority.userinfo.password,
         heartbeat: uri.query.heartbeat.unwrap_or(default.heartbeat),
+        tls: (uri.scheme == AMQPScheme::AMQPS).then(Tls::default),
         ..default
     })
 }
@@ -171,10 +191,31 @@ fn from_object(part: &mut Reader<'_>) -> Broker {
         password: text(part, "password", default.password),
         heartbeat: small(part, "heartbeat", default.heartbeat),
         prefetch: small(part, "prefetch", default.prefetch),
+        tls: None,
     };
-    let ssl = part.get("ssl");
-    if ssl.is_some_and(|ssl| ssl != &Value::Bool(false)) {
-        part.complain(format!("rabbitmq {NO_TLS}"));
+    Broker {
+        tls: read_tls(part),
+        ..broker
     }
-    broker
+}
+
+/// `ssl`: an object, or just whether.
+fn read_tls(part: &mut Reader<'_>) -> Option<Tls> {
+    if let Some(Value::Bool(wanted)) = part.get("ssl") {
+        return wanted.then(Tls::default);
+    }
+    let mut ssl = part.child("ssl")?;
+    let mut file = |key: &str| ssl.string(key).map(PathBuf::from);
+    let chain = file("cert_chain_file");
+    let key = file("private_key_file");
+    let ca_file = file("cacert");
+    let verify = ssl.boolean("verify").unwrap_or(true);
+    if chain.is_some() != key.is_some() {
+        ssl.problem("cert_chain_file", "and private_key_file go together");
+    }
+    Some(Tls {
+        identity: chain.zip(key),
+        ca_file,
+        verify,
+    })
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod embedded;
 pub(crate) mod rabbitmq;
+mod tls;
 
 use std::io;
 use std::rc::Rc;

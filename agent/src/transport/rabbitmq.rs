@@ -3,7 +3,7 @@
 //! Two connections, so that a flood of results cannot delay a keepalive: one for
 //! keepalives and requests, one for results.
 
-use super::{Link, Requests, Transport, TransportError};
+use super::{Link, Requests, Transport, TransportError, tls};
 use crate::clock;
 use crate::keepalive::SENSU_VERSION;
 use crate::settings::Broker;
@@ -12,6 +12,8 @@ use lapin::options::{
     BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ExchangeDeclareOptions,
     QueueBindOptions, QueueDeclareOptions,
 };
+use lapin::runtime::default_runtime;
+use lapin::tcp::{AMQPUriTcpExt, TLSConfig};
 use lapin::types::{FieldTable, ShortString};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{
@@ -156,7 +158,21 @@ async fn open(broker: &Broker, client: &str, heartbeat: u16) -> lapin::Result<Co
     };
     let name = format!("venus-agent {client}");
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    Connection::connect_uri(uri, properties).await
+    let Some(tls) = &broker.tls else {
+        return Connection::connect_uri(uri, properties).await;
+    };
+    let connector = tls::connector(tls)?;
+    Connection::connector(
+        uri,
+        default_runtime()?,
+        async move |uri, runtime| {
+            let plain = uri.connect_with_config_async(TLSConfig::default(), &runtime);
+            let plain = plain.await?;
+            Ok(plain.into_rustls(&connector, &uri.authority.host).await?)
+        },
+        properties,
+    )
+    .await
 }
 
 /// Another flag than these would be a channel error for everybody else.
@@ -331,7 +347,17 @@ fn failure(broker: &str, error: &lapin::Error) -> TransportError {
             std::io::ErrorKind::ConnectionRefused => {
                 format!("{error}; is RabbitMQ running and listening there?")
             }
-            _ => error.to_string(),
+            _ => {
+                let said = error.to_string();
+                let advice = if said.contains("UnknownIssuer") {
+                    "; see ssl.cacert in the rabbitmq settings"
+                } else if said.contains("CertificateRequired") {
+                    "; see ssl.cert_chain_file in the rabbitmq settings"
+                } else {
+                    ""
+                };
+                said + advice
+            }
         },
         ErrorKind::ProtocolError(error) => {
             let advice = match error.get_id() {

@@ -18,4 +18,5 @@ mod requests;
 mod resilience;
 mod settings;
 mod stop;
+mod tls;
 mod wire;
