@@ -343,22 +343,20 @@ impl Requests for RabbitmqRequests {
 /// What the broker said, and what a person can do about it.
 fn failure(broker: &str, error: &lapin::Error) -> TransportError {
     let what = match error.kind() {
-        ErrorKind::IOError(error) => match error.kind() {
-            std::io::ErrorKind::ConnectionRefused => {
-                format!("{error}; is RabbitMQ running and listening there?")
-            }
-            _ => {
-                let said = error.to_string();
-                let advice = if said.contains("UnknownIssuer") {
-                    "; see ssl.cacert in the rabbitmq settings"
-                } else if said.contains("CertificateRequired") {
-                    "; see ssl.cert_chain_file in the rabbitmq settings"
-                } else {
-                    ""
-                };
-                said + advice
-            }
-        },
+        ErrorKind::IOError(error) => {
+            let said = error.to_string();
+            let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
+            let advice = if refused {
+                "; is RabbitMQ running and listening there?"
+            } else if said.contains("UnknownIssuer") {
+                "; see ssl.cacert in the rabbitmq settings"
+            } else if said.contains("CertificateRequired") {
+                "; see ssl.cert_chain_file in the rabbitmq settings"
+            } else {
+                ""
+            };
+            said + advice
+        }
         ErrorKind::ProtocolError(error) => {
             let advice = match error.get_id() {
                 403 => "; see user, password and permissions in the rabbitmq settings",
