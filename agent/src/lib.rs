@@ -28,6 +28,7 @@ mod daemon;
 mod duties;
 pub mod host;
 pub mod keepalive;
+mod local;
 pub mod log;
 pub mod outbox;
 pub mod pipeline;

@@ -7,6 +7,7 @@ use crate::configure::{configure, reconfigure};
 use crate::connection::{Closing, Served, keep_connected};
 use crate::daemon::{self, PidFile};
 use crate::duties::Duties;
+use crate::local::Sockets;
 use crate::log::Log;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
@@ -17,6 +18,7 @@ use crate::transport::embedded::Embedded;
 use crate::transport::rabbitmq::Rabbitmq;
 use crate::transport::{self, TransportError};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, IsTerminal};
@@ -82,6 +84,7 @@ struct Agent<'a> {
     outbox: Rc<Outbox>,
     runner: Rc<Runner>,
     pipeline: Rc<Pipeline>,
+    sockets: RefCell<Option<Sockets>>,
 }
 
 /// Why the work proper ended.
@@ -117,6 +120,7 @@ impl<'a> Agent<'a> {
             outbox,
             runner: Rc::new(runner),
             pipeline: Rc::new(pipeline),
+            sockets: RefCell::new(None),
         }
     }
 
@@ -124,6 +128,7 @@ impl<'a> Agent<'a> {
         let mut signals = Signals::new()?;
         let mut duties = Duties::of(&self.settings.get());
         self.say_hello(&duties);
+        self.open_sockets().await;
         loop {
             let settings = self.settings.get();
             let ended = match &settings.transport {
@@ -144,6 +149,18 @@ impl<'a> Agent<'a> {
                 return Ok(code);
             }
         }
+    }
+
+    /// Opens the local sockets as the settings want them now.
+    async fn open_sockets(&self) {
+        if self.arguments.mode == Mode::Once {
+            return;
+        }
+        // Closed before they are opened anew, perhaps on the same port.
+        self.sockets.take();
+        let settings = self.settings.get();
+        let sockets = Sockets::open(&settings.client.socket, &self.runner, &self.log).await;
+        self.sockets.replace(Some(sockets));
     }
 
     fn say_hello(&self, duties: &Duties) {
@@ -249,7 +266,7 @@ impl<'a> Agent<'a> {
                     Asked::Reopen => self.log.reopen(),
                     Asked::Reload => {
                         self.log.reopen();
-                        if self.reload(duties) {
+                        if self.reload(duties).await {
                             return Ended::Reconnect;
                         }
                     }
@@ -260,7 +277,7 @@ impl<'a> Agent<'a> {
 
     /// Reads the settings again; wrong ones change nothing. Says whether they
     /// want another connection.
-    fn reload(&self, duties: &mut Duties) -> bool {
+    async fn reload(&self, duties: &mut Duties) -> bool {
         let Some(new) = reconfigure(self.arguments, self.environment, &self.log) else {
             let message = "settings not reloaded, the old ones stay";
             self.log.error(message, Value::Null);
@@ -273,6 +290,9 @@ impl<'a> Agent<'a> {
         duties.replace(&new, |check| self.run_unless_subdued(check));
         self.settings.replace(new);
         self.runner.reload();
+        if self.settings.get().client.socket != old.client.socket {
+            self.open_sockets().await;
+        }
         self.log.info("settings reloaded", self.describe(duties));
         reconnect
     }

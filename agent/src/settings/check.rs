@@ -79,14 +79,7 @@ fn read_cron(reader: &mut Reader<'_>) -> Option<Cron> {
 fn read_execution(reader: &mut Reader<'_>) {
     reader.number("timeout");
     reader.boolean("stdin");
-    if let Some(source) = reader.string("source")
-        && !is_source(source)
-    {
-        reader.problem(
-            "source",
-            "cannot contain spaces, special characters, or invalid tokens",
-        );
-    }
+    read_source(reader);
     if let Some(mut hooks) = reader.child("hooks") {
         read_hooks(&mut hooks);
     }
@@ -97,8 +90,20 @@ fn read_execution(reader: &mut Reader<'_>) {
     reader.positive("truncate_output_length");
 }
 
+/// The proxy client that the check speaks for.
+pub(crate) fn read_source(reader: &mut Reader<'_>) {
+    if let Some(source) = reader.string("source")
+        && !is_source(source)
+    {
+        reader.problem(
+            "source",
+            "cannot contain spaces, special characters, or invalid tokens",
+        );
+    }
+}
+
 /// What goes with the result to the server.
-fn read_event(reader: &mut Reader<'_>) {
+pub(crate) fn read_event(reader: &mut Reader<'_>) {
     handlers(reader);
     reader.positive("ttl");
     reader.integer("ttl_status");

@@ -19,9 +19,38 @@ pub struct Client {
     pub redact: Vec<String>,
     /// Goes into every result, so that the server can tell its own clients.
     pub signature: Option<String>,
+    /// Where results of this node's own are taken.
+    pub socket: Socket,
     /// Every attribute, custom ones included, in the order of the files; not
     /// redacted, as checks use them as tokens.
     pub attributes: Attributes,
+}
+
+/// `client.socket`: TCP and UDP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// Whether it is opened at all.
+    pub enabled: bool,
+    /// Host name or address to listen on.
+    pub bind: String,
+    /// Port, of TCP and of UDP.
+    pub port: u16,
+    /// Largest message in bytes.
+    pub max_size: usize,
+    /// How many TCP connections are served at a time.
+    pub max_connections: usize,
+}
+
+impl Default for Socket {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            bind: "127.0.0.1".to_owned(),
+            port: 3030,
+            max_size: 1 << 20,
+            max_connections: 64,
+        }
+    }
 }
 
 impl Client {
@@ -54,7 +83,12 @@ impl Client {
             Some(keys) => keys.into_iter().map(str::to_owned).collect(),
             None => redact::DEFAULT_KEYS.map(str::to_owned).to_vec(),
         };
+        let socket = match reader.child("socket") {
+            Some(mut socket) => read_socket(&mut socket, Socket::default()),
+            None => Socket::default(),
+        };
         let client = Self {
+            socket,
             subscriptions,
             safe_mode: reader.boolean("safe_mode").unwrap_or(false),
             keepalives: reader.boolean("keepalives").unwrap_or(true),
@@ -70,11 +104,8 @@ impl Client {
                 part.integer("status");
             }
         }
-        if let Some(mut socket) = reader.child("socket") {
-            read_socket(&mut socket);
-        }
         if let Some(mut socket) = reader.child("http_socket") {
-            read_socket(&mut socket);
+            read_socket(&mut socket, Socket::default());
             socket.boolean("protect_all_endpoints");
             let user = socket.string("user").is_some();
             if user != socket.string("password").is_some() {
@@ -107,10 +138,18 @@ pub(crate) fn redact_keys(merged: &Attributes) -> Vec<String> {
     keys.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-fn read_socket(socket: &mut Reader<'_>) {
-    socket.boolean("enabled");
-    socket.string("bind");
-    socket.port("port");
+fn read_socket(socket: &mut Reader<'_>, default: Socket) -> Socket {
+    let number = |socket: &mut Reader<'_>, key: &str| {
+        let number = socket.positive(key);
+        number.and_then(|number| usize::try_from(number).ok())
+    };
+    Socket {
+        enabled: socket.boolean("enabled").unwrap_or(default.enabled),
+        bind: socket.string("bind").map_or(default.bind, str::to_owned),
+        port: socket.port("port").unwrap_or(default.port),
+        max_size: number(socket, "max_size").unwrap_or(default.max_size),
+        max_connections: number(socket, "max_connections").unwrap_or(default.max_connections),
+    }
 }
 
 /// `handler` and `handlers`, wherever Sensu takes them.

@@ -13,12 +13,11 @@ use lapin::options::{
     QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::runtime::default_runtime;
-use lapin::tcp::{AMQPUriTcpExt, TLSConfig};
 use lapin::types::{FieldTable, ShortString};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ErrorKind, Event,
-    ExchangeKind,
+    AsyncTcpStream, BasicProperties, Channel, Connection, ConnectionProperties, Consumer,
+    ErrorKind, Event, ExchangeKind,
 };
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -158,17 +157,21 @@ async fn open(broker: &Broker, client: &str, heartbeat: u16) -> lapin::Result<Co
     };
     let name = format!("venus-agent {client}");
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let Some(tls) = &broker.tls else {
-        return Connection::connect_uri(uri, properties).await;
-    };
-    let connector = tls::connector(tls)?;
+    let connector = broker.tls.as_ref().map(tls::connector).transpose()?;
+    // The library's own way to connect carries a reader of PKCS#12 files along,
+    // half a megabyte of code and memory that nothing here needs.
     Connection::connector(
         uri,
         default_runtime()?,
         async move |uri, runtime| {
-            let plain = uri.connect_with_config_async(TLSConfig::default(), &runtime);
-            let plain = plain.await?;
-            Ok(plain.into_rustls(&connector, &uri.authority.host).await?)
+            let AMQPAuthority { host, port, .. } = uri.authority;
+            let plain =
+                AsyncTcpStream::connect(&runtime, runtime.to_socket_addrs((host.clone(), port)))
+                    .await?;
+            Ok(match &connector {
+                Some(connector) => plain.into_rustls(connector, &host).await?,
+                None => plain,
+            })
         },
         properties,
     )

@@ -13,6 +13,7 @@
 mod builtin;
 mod docs;
 mod embedded;
+mod local;
 mod reload;
 mod requests;
 mod resilience;
