@@ -252,17 +252,16 @@ impl<'a> Agent<'a> {
     /// The work proper: starts each check when it is due, and answers signals.
     async fn work(&self, duties: &mut Duties, signals: &mut Signals) -> Ended {
         if self.arguments.mode == Mode::Once {
-            return Ended::Exit(self.run_once(duties).await);
+            return tokio::select! {
+                code = self.run_once(duties) => Ended::Exit(code),
+                name = signals.stop() => self.stop(name),
+            };
         }
         loop {
             tokio::select! {
                 () = duties.wait() => duties.take_due(|check| self.run_unless_subdued(check)),
                 asked = signals.next() => match asked {
-                    Asked::Stop(name) => {
-                        let data = json!({ "signal": name });
-                        self.log.warn("received signal, stopping", data);
-                        return Ended::Exit(ExitCode::SUCCESS);
-                    }
+                    Asked::Stop(name) => return self.stop(name),
                     Asked::Reopen => self.log.reopen(),
                     Asked::Reload => {
                         self.log.reopen();
@@ -275,10 +274,17 @@ impl<'a> Agent<'a> {
         }
     }
 
+    fn stop(&self, signal: &str) -> Ended {
+        let data = json!({ "signal": signal });
+        self.log.warn("received signal, stopping", data);
+        Ended::Exit(ExitCode::SUCCESS)
+    }
+
     /// Reads the settings again; wrong ones change nothing. Says whether they
     /// want another connection.
     async fn reload(&self, duties: &mut Duties) -> bool {
         let Some(new) = reconfigure(self.arguments, self.environment, &self.log) else {
+            self.log.redact(&self.settings.get().client.redact);
             let message = "settings not reloaded, the old ones stay";
             self.log.error(message, Value::Null);
             return false;
@@ -371,6 +377,15 @@ impl Signals {
             hang_up: signal(SignalKind::hangup())?,
             user2: signal(SignalKind::user_defined2())?,
         })
+    }
+
+    /// Waits for one to stop; there is nothing to reload in a single cycle.
+    async fn stop(&mut self) -> &'static str {
+        loop {
+            if let Asked::Stop(name) = self.next().await {
+                return name;
+            }
+        }
     }
 
     /// Waits for the next one. Safe to cancel.

@@ -77,3 +77,25 @@ fn h_without_a_broker_it_stops_as_well() {
     agent.signal(Signal::SIGTERM);
     assert_eq!(agent.wait().code(), Some(0));
 }
+
+#[test]
+fn h_a_single_cycle_can_be_interrupted() {
+    let dir = tempfile::tempdir().unwrap();
+    let [ready, gate] = ["ready", "gate"].map(|name| {
+        let path = dir.path().join(name);
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        path
+    });
+    let command = format!("echo > {}; cat {}", ready.display(), gate.display());
+    let settings = json!({
+        "client": {"name": "one"}, "venus": {"builtin_checks": false},
+        "checks": {"slow": {"command": command, "standalone": true, "interval": 60}},
+    });
+    let (mut command, settings) = venus_tests::program::agent(&settings);
+    let mut agent = Running::start(command.arg("--once"), Some(settings));
+    fs::read(&ready).unwrap();
+    agent.signal(Signal::SIGINT);
+    agent.stderr_line("received signal, stopping");
+    fs::write(&gate, "").unwrap();
+    assert_eq!(agent.wait().code(), Some(0));
+}
