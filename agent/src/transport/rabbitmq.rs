@@ -75,7 +75,19 @@ impl Transport for Rabbitmq {
         let broker = self.next_broker();
         let name = broker.to_string();
         let connected = connect(&broker, &self.client, &self.subscriptions).await;
-        connected.map_err(|error| failure(&name, &error))
+        let anonymous = broker
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.identity.is_none());
+        connected.map_err(|error| match failure(&name, &error) {
+            // The reset may overtake the alert that would say so.
+            TransportError::Broker { broker, what } if anonymous && is_hang_up(&error) => {
+                let advice = "does it want a certificate? see ssl.cert_chain_file";
+                let what = format!("{what}; {advice} in the rabbitmq settings");
+                TransportError::Broker { broker, what }
+            }
+            other => other,
+        })
     }
 }
 
@@ -341,6 +353,18 @@ impl Requests for RabbitmqRequests {
         })
         .await
     }
+}
+
+/// Whether the peer closed the connection without a word.
+fn is_hang_up(error: &lapin::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let ErrorKind::IOError(error) = error.kind() else {
+        return false;
+    };
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
+    )
 }
 
 /// What the broker said, and what a person can do about it.
