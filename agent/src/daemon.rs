@@ -20,7 +20,8 @@ pub(crate) struct PidFile {
 impl PidFile {
     /// Writes this process's id, over what a killed agent may have left.
     pub(crate) fn write(path: &Path) -> io::Result<Self> {
-        fs::write(path, format!("{}\n", std::process::id()))?;
+        fs::write(path, format!("{}\n", std::process::id()))
+            .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
         Ok(Self {
             path: path.to_owned(),
         })

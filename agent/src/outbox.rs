@@ -1,15 +1,19 @@
 //! Results on their way out.
 
+use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use tokio::sync::Notify;
-use venus_event::CheckResult;
+use venus_event::{Attributes, CheckResult};
 
 /// How many bytes of results are kept while they cannot be sent.
 const MAX_BYTES: usize = 16 << 20;
-/// What a result weighs beside its output.
-const OVERHEAD: usize = 1024;
+/// What each value of a result weighs beside its text.
+const OVERHEAD: usize = 64;
+/// How many bytes of results are sent at a time, unless one alone has more: a
+/// slow line must get a batch through before its deadline.
+const BATCH_BYTES: usize = 256 << 10;
 
 /// A queue of results that are not delivered yet, bounded in memory.
 ///
@@ -32,6 +36,24 @@ struct Entry {
     bytes: usize,
 }
 
+/// About how many bytes of memory a value takes.
+fn weight(value: &Value) -> usize {
+    OVERHEAD
+        + match value {
+            Value::String(text) => text.capacity(),
+            Value::Array(items) => items.iter().map(weight).sum(),
+            Value::Object(object) => weight_of_all(object),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        }
+}
+
+fn weight_of_all(attributes: &Attributes) -> usize {
+    let weights = attributes
+        .iter()
+        .map(|(key, value)| key.len() + weight(value));
+    weights.sum()
+}
+
 /// The oldest results of an outbox.
 #[derive(Debug)]
 pub struct Batch {
@@ -43,7 +65,7 @@ pub struct Batch {
 impl Outbox {
     /// Puts a result in.
     pub fn push(&self, result: CheckResult) {
-        let bytes = OVERHEAD + result.output().len();
+        let bytes = OVERHEAD + weight_of_all(&result.check);
         let number = self.pushed.get();
         self.pushed.set(number + 1);
         self.bytes.set(self.bytes.get() + bytes);
@@ -73,7 +95,12 @@ impl Outbox {
             self.changed.notified().await;
         }
         let queue = self.queue.borrow();
-        let count = limit.min(queue.len());
+        let mut bytes = 0;
+        let light = queue.iter().take_while(|entry| {
+            bytes += entry.bytes;
+            bytes <= BATCH_BYTES
+        });
+        let count = light.count().clamp(1, limit);
         let oldest = queue.range(..count);
         Batch {
             last: oldest.clone().next_back().map_or(0, |entry| entry.number),
@@ -143,6 +170,39 @@ mod tests {
         assert_eq!(again.results[0].name(), "a");
         outbox.confirm(&again);
         assert_eq!(outbox.batch(2).await.results[0].name(), "c");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_batch_is_small_but_never_empty() {
+        let outbox = Outbox::default();
+        for name in ["huge", "a", "b", "half", "rest"] {
+            let bytes = match name {
+                "huge" => 2 * BATCH_BYTES,
+                "half" | "rest" => BATCH_BYTES / 2,
+                _ => 0,
+            };
+            outbox.push(result(name, "standard", &"x".repeat(bytes)));
+        }
+        let mut batches = Vec::new();
+        while !outbox.is_empty() {
+            let batch = outbox.batch(64).await;
+            let names = batch.results.iter().map(|result| result.name().to_owned());
+            batches.push(names.collect::<Vec<_>>().join(" "));
+            outbox.confirm(&batch);
+        }
+        assert_eq!(batches, ["huge", "a b half", "rest"]);
+    }
+
+    #[test]
+    fn what_a_hook_has_written_counts_against_the_bound() {
+        let outbox = Outbox::default();
+        for _ in 0..40 {
+            let mut with_hook = result("disk", "standard", "");
+            let written = json!({"critical": {"output": "x".repeat(1 << 20)}});
+            with_hook.check.insert("hooks".to_owned(), written);
+            outbox.push(with_hook);
+        }
+        assert_eq!((outbox.len(), outbox.take_dropped()), (15, 25));
     }
 
     #[test]

@@ -218,6 +218,10 @@ impl<'a> Agent<'a> {
             Ok(Ended::Reconnect) => (None, RECONNECT),
             Err(failed) => return Ended::Exit(self.give_up(failed)),
         };
+        if code.is_some() {
+            self.runner.stop();
+            self.sockets.take();
+        }
         let stopped = async {
             if code.is_some() {
                 self.runner.finished().await;

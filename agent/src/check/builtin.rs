@@ -80,9 +80,13 @@ pub(super) enum BuiltinError {
 
 /// Collectors by extension and options, kept with their buffers and open files.
 pub(super) struct Collectors {
-    kept: HashMap<String, Box<dyn Collector>>,
+    kept: HashMap<String, Kept>,
     problems: Vec<CollectError>,
-    /// How long the last output was, so that the next one need not grow.
+}
+
+struct Kept {
+    collector: Box<dyn Collector>,
+    /// How long its longest output was, so that the next one need not grow.
     capacity: usize,
 }
 
@@ -93,7 +97,6 @@ impl Collectors {
         Self {
             kept: HashMap::new(),
             problems: Vec::new(),
-            capacity: 0,
         }
     }
 
@@ -111,14 +114,20 @@ impl Collectors {
         if self.kept.len() >= KEPT && !self.kept.contains_key(&key) {
             self.kept.clear();
         }
-        let collector = match self.kept.entry(key) {
+        let Kept {
+            collector,
+            capacity,
+        } = match self.kept.entry(key) {
             Entry::Occupied(kept) => kept.into_mut(),
-            Entry::Vacant(place) => place.insert(build(spec, check, host, venus)?),
+            Entry::Vacant(place) => place.insert(Kept {
+                collector: build(spec, check, host, venus)?,
+                capacity: 0,
+            }),
         };
         self.problems.clear();
-        let mut out = Vec::with_capacity(self.capacity);
+        let mut out = Vec::with_capacity(*capacity);
         let presence = collector.collect(now, &mut out, &mut self.problems)?;
-        self.capacity = self.capacity.max(out.len());
+        *capacity = out.len().max(*capacity);
         let mut notes: Vec<String> = self.problems.drain(..).map(|p| p.to_string()).collect();
         if let Presence::Absent(reason) = presence {
             notes.push(reason);

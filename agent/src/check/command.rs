@@ -1,13 +1,14 @@
 //! One run of a shell command: in its own process group, with a deadline.
 
 use crate::settings::Client;
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::future::pending;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
@@ -21,6 +22,10 @@ use venus_event::Attributes;
 
 /// How long a command has between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
+/// How many times 8 KiB are read after a command's end: the largest pipe that
+/// Linux gives to a user, 1 MiB.
+const LAST_CHUNKS: usize = 128;
+
 /// What a command may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -160,14 +165,17 @@ async fn read_until_exit(
             status = child.wait() => break status?,
         }
     };
-    loop {
-        match output.try_read(&mut chunk) {
-            Ok(0) => return Ok(status),
+    // Asked of the kernel: what the runtime knows of the pipe may be older than
+    // the exit. A process left behind may go on writing, hence a bound.
+    for _ in 0..LAST_CHUNKS {
+        match nix::unistd::read(&*output, &mut chunk) {
+            Ok(0) | Err(Errno::EAGAIN) => break,
             Ok(count) => kept.take(chunk.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(status),
-            Err(error) => return Err(error),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
         }
     }
+    Ok(status)
 }
 
 /// The beginning of what a command writes.

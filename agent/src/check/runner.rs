@@ -35,6 +35,17 @@ pub struct Runner {
     groups: Groups,
     idle: Notify,
     worst: Cell<Severity>,
+    stage: Cell<Stage>,
+}
+
+/// How far the runner is from its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Working,
+    /// What runs may end; nothing new starts.
+    Stopping,
+    /// What ran was killed; not even a hook starts.
+    Killed,
 }
 
 impl Runner {
@@ -53,6 +64,7 @@ impl Runner {
             groups: Groups::default(),
             idle: Notify::new(),
             worst: Cell::new(Severity::Ok),
+            stage: Cell::new(Stage::Working),
         }
     }
 
@@ -68,6 +80,9 @@ impl Runner {
     /// Anybody who may publish to the exchange writes these: what is no
     /// request is logged and dropped.
     pub fn run_request(self: &Rc<Self>, payload: &[u8]) {
+        if self.stage.get() != Stage::Working {
+            return;
+        }
         let mut check = match serde_json::from_slice(payload) {
             Ok(Value::Object(check)) => check,
             Ok(_) => return self.drop_request("not an object", payload),
@@ -87,7 +102,9 @@ impl Runner {
             self.log
                 .debug("received check request", json!({ "check": check }));
         }
-        let defined = local.is_some();
+        // Not by its name alone: a request may bring a command of its own.
+        let defined =
+            local.is_some_and(|local| local.definition.get("command") == check.get("command"));
         self.process(check, defined);
     }
 
@@ -158,6 +175,9 @@ impl Runner {
         let Ok(_slot) = slots.acquire().await else {
             return; // the semaphore is never closed
         };
+        if self.stage.get() != Stage::Working {
+            return;
+        }
         let settings = self.settings.get();
         let client = &settings.client;
         let mut tokens = Tokens::of(client);
@@ -184,7 +204,9 @@ impl Runner {
         check.insert("duration".to_owned(), rounded(done.duration));
         check.insert("output".to_owned(), json!(done.output));
         check.insert("status".to_owned(), json!(done.status));
-        run_hook(&mut check, done.status, &settings, &self.path, &self.groups).await;
+        if self.stage.get() != Stage::Killed {
+            run_hook(&mut check, done.status, &settings, &self.path, &self.groups).await;
+        }
         self.publish(check);
     }
 
@@ -264,6 +286,11 @@ impl Runner {
         self.worst.get()
     }
 
+    /// From now on no check starts, not even one that waits for its slot.
+    pub fn stop(&self) {
+        self.stage.set(Stage::Stopping);
+    }
+
     /// Waits until no check is running.
     pub async fn finished(&self) {
         while !self.in_progress.borrow().is_empty() {
@@ -273,6 +300,7 @@ impl Runner {
 
     /// Kills every check that is still running.
     pub fn kill(&self) {
+        self.stage.set(Stage::Killed);
         self.groups.kill();
     }
 }

@@ -4,6 +4,7 @@
 //! [`Requests`] that come in. When either fails, both are given up and the
 //! supervisor connects anew. The payloads are the same for every transport.
 
+mod attempt;
 pub(crate) mod embedded;
 pub(crate) mod rabbitmq;
 mod tls;

@@ -3,6 +3,7 @@
 //! Two connections, so that a flood of results cannot delay a keepalive: one for
 //! keepalives and requests, one for results.
 
+use super::attempt::Attempt;
 use super::{Link, Requests, Transport, TransportError, tls};
 use crate::clock;
 use crate::keepalive::SENSU_VERSION;
@@ -172,7 +173,9 @@ async fn open(broker: &Broker, client: &str, heartbeat: u16) -> lapin::Result<Co
     let connector = broker.tls.as_ref().map(tls::connector).transpose()?;
     // The library's own way to connect carries a reader of PKCS#12 files along,
     // half a megabyte of code and memory that nothing here needs.
-    Connection::connector(
+    let attempt = Attempt::default();
+    let report = attempt.report();
+    let connection = Connection::connector(
         uri,
         default_runtime()?,
         async move |uri, runtime| {
@@ -180,6 +183,9 @@ async fn open(broker: &Broker, client: &str, heartbeat: u16) -> lapin::Result<Co
             let plain =
                 AsyncTcpStream::connect(&runtime, runtime.to_socket_addrs((host.clone(), port)))
                     .await?;
+            if let AsyncTcpStream::Plain(socket) = &plain {
+                report.socket(socket.get_ref())?;
+            }
             Ok(match &connector {
                 Some(connector) => plain.into_rustls(connector, &host).await?,
                 None => plain,
@@ -187,7 +193,9 @@ async fn open(broker: &Broker, client: &str, heartbeat: u16) -> lapin::Result<Co
         },
         properties,
     )
-    .await
+    .await?;
+    attempt.succeed();
+    Ok(connection)
 }
 
 /// Another flag than these would be a channel error for everybody else.
@@ -399,5 +407,56 @@ fn failure(broker: &str, error: &lapin::Error) -> TransportError {
     TransportError::Broker {
         broker: broker.to_owned(),
         what,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    /// Threads of the client library in this process.
+    fn library_threads() -> usize {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let names = tasks.filter_map(|task| {
+            let path = task.ok()?.path().join("comm");
+            std::fs::read_to_string(path).ok()
+        });
+        names.filter(|name| name.starts_with("lapin")).count()
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn an_attempt_that_is_given_up_leaves_neither_socket_nor_thread() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let broker = Broker {
+            port: listener.local_addr().unwrap().port(),
+            ..Broker::default()
+        };
+        let mut rabbitmq = Rabbitmq::new(vec![broker], "one", &[]);
+        for _ in 0..3 {
+            // A broker that takes the connection and says nothing.
+            let mut accepted = None;
+            tokio::select! {
+                _ = rabbitmq.connect() => unreachable!("nobody answers"),
+                () = async {
+                    let (mut stream, _) = listener.accept().await.unwrap();
+                    // The greeting: the attempt is under way.
+                    stream.read_exact(&mut [0; 8]).await.unwrap();
+                    accepted = Some(stream);
+                } => {}
+            }
+            let mut rest = Vec::new();
+            let closed = accepted.unwrap().read_to_end(&mut rest).await;
+            assert_eq!(closed.unwrap(), 0);
+        }
+        let ended = async {
+            while library_threads() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), ended).await.unwrap();
     }
 }

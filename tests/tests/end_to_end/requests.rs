@@ -192,6 +192,13 @@ fn f2_in_safe_mode_only_commands_of_this_node_run() {
     assert!(result["payload"]["check"]["executed"].is_u64());
     server.request("all", &json!({"name": "known", "command": "echo remote"}));
     assert_eq!(outcome(&server.result()), ("local\n", 0));
+    // A known name does not let another command in.
+    let mut smuggled = json!({"name": "known", "command": "echo remote", "proxy_requests": {}});
+    server.request("all", &smuggled);
+    assert_eq!(outcome(&server.result()), refused);
+    smuggled["command"] = json!("echo local");
+    server.request("all", &smuggled);
+    assert_eq!(outcome(&server.result()), ("local\n", 0));
 }
 
 #[test]

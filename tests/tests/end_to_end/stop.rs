@@ -79,6 +79,39 @@ fn h_without_a_broker_it_stops_as_well() {
 }
 
 #[test]
+fn h_nothing_new_starts_once_a_stop_was_asked_for() {
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let mut settings = settings(&vhost);
+    settings["sensu"] = json!({"spawn": {"limit": 1}});
+    let mut agent = Running::agent(&settings);
+    server.keepalive();
+    let dir = tempfile::tempdir().unwrap();
+    let [ready, gate] = ["ready", "gate"].map(|name| {
+        let path = dir.path().join(name);
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        path
+    });
+    let started = dir.path().join("started");
+    let first = format!("echo > {}; cat {}", ready.display(), gate.display());
+    let other = format!("touch {}", started.display());
+    server.request("all", &json!({"name": "first", "command": first}));
+    server.request("all", &json!({"name": "waits", "command": other}));
+    // In order: when this one is refused, the others were taken.
+    server.request("all", &json!({"name": "first", "command": "true"}));
+    agent.stdout_line("previous check execution still in progress");
+    fs::read(&ready).unwrap();
+    agent.signal(Signal::SIGTERM);
+    agent.stdout_line("received signal, stopping");
+    server.request("all", &json!({"name": "late", "command": other}));
+    fs::write(&gate, "done\n").unwrap();
+    assert_eq!(server.result()["payload"]["check"]["name"], "first");
+    assert_eq!(agent.wait().code(), Some(0));
+    assert!(!started.exists());
+}
+
+#[test]
 fn h_a_single_cycle_can_be_interrupted() {
     let dir = tempfile::tempdir().unwrap();
     let [ready, gate] = ["ready", "gate"].map(|name| {
