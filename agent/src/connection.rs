@@ -3,6 +3,7 @@
 
 use crate::check::Runner;
 use crate::clock;
+use crate::health::Health;
 use crate::keepalive;
 use crate::log::Log;
 use crate::outbox::Outbox;
@@ -11,15 +12,19 @@ use crate::transport::{Link, Requests, Transport, TransportError};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::HashSet;
+use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long an attempt to connect may take.
 const CONNECT: Duration = Duration::from_secs(20);
 /// How long sending may take before the connection counts as dead.
 const SEND: Duration = Duration::from_secs(20);
+/// A connection that holds for this long is well again: what is wrong after it
+/// is news, and the waits between attempts start anew.
+const STEADY: Duration = Duration::from_secs(10);
 /// How long saying goodbye may take.
 const CLOSE: Duration = Duration::from_secs(2);
 /// Sensu waits 2 s longer each time, up to 20 s. We stop at 8 s, so that a
@@ -35,6 +40,7 @@ pub(crate) struct Served {
     pub(crate) log: Log,
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) runner: Rc<Runner>,
+    pub(crate) health: Rc<Health>,
     /// Set and notified when the agent wants to close the connection.
     pub(crate) closing: Closing,
 }
@@ -70,6 +76,7 @@ pub(crate) async fn keep_connected<T: Transport>(
     let log = &served.log;
     let mut said = HashSet::new();
     let mut attempts: u32 = 0;
+    let mut flapping = false;
     loop {
         let connected = tokio::select! {
             connected = timeout(CONNECT, transport.connect()) => connected,
@@ -77,14 +84,25 @@ pub(crate) async fn keep_connected<T: Transport>(
         };
         let error = match connected {
             Ok(Ok((link, mut requests))) => {
-                if attempts > 0 {
-                    log.warn("reconnected", json!({ "waiting": served.outbox.len() }));
+                let say = || log.warn("reconnected", json!({ "waiting": served.outbox.len() }));
+                if attempts > 0 && !flapping {
+                    say();
                 }
-                attempts = 0;
-                said.clear();
-                let Some(error) = serve(&link, &mut requests, served).await else {
+                let began = Instant::now();
+                served.health.set_connected(true);
+                let ended = tokio::select! {
+                    ended = serve(&link, &mut requests, served) => ended,
+                    () = when_steady(flapping, say) => None,
+                };
+                served.health.set_connected(false);
+                let Some(error) = ended else {
                     return Ok(());
                 };
+                flapping = began.elapsed() < STEADY;
+                if !flapping {
+                    attempts = 0;
+                    said.clear();
+                }
                 if matches!(error, TransportError::Output(_)) {
                     return Err(error);
                 }
@@ -107,6 +125,15 @@ pub(crate) async fn keep_connected<T: Transport>(
     }
 }
 
+/// A connection that was lost as soon as it was there is back when it has held.
+async fn when_steady(flapping: bool, say: impl FnOnce()) {
+    if flapping {
+        sleep(STEADY).await;
+        say();
+    }
+    pending::<()>().await;
+}
+
 /// The wait before the next attempt; shortened by up to a quarter at random, so
 /// that a fleet does not come back in one instant.
 fn pause(attempts: u32) -> Duration {
@@ -125,6 +152,7 @@ async fn serve<L: Link, R: Requests>(
         failed = send_keepalives(link, served) => failed,
         failed = send_results(link, served) => failed,
         failed = take_requests(requests, served) => failed,
+        never = served.health.answer(link) => never,
         () = served.closing.asked() => {
             link.close().await;
             return None;

@@ -13,6 +13,7 @@
 //! - [`outbox`]: results that are not delivered yet.
 //! - `transport`: one trait; `RabbitMQ`, or none (embedded).
 //! - `connection`: keeps a transport connected and serves it.
+//! - `health`: what of it others on this node may know.
 //! - `duties`: what this node runs by itself; `local`: what others hand in.
 //! - [`keepalive`], [`pipeline`] (events and handlers of an agent without a
 //!   server), [`terminal`], [`log`], `supervise` (start, signals, stop).
@@ -27,6 +28,7 @@ mod configure;
 mod connection;
 mod daemon;
 mod duties;
+mod health;
 pub mod host;
 pub mod keepalive;
 mod local;

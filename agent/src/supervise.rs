@@ -7,6 +7,7 @@ use crate::configure::{configure, reconfigure};
 use crate::connection::{Closing, Served, keep_connected};
 use crate::daemon::{self, PidFile};
 use crate::duties::Duties;
+use crate::health::Health;
 use crate::local::Sockets;
 use crate::log::Log;
 use crate::outbox::Outbox;
@@ -84,6 +85,7 @@ struct Agent<'a> {
     outbox: Rc<Outbox>,
     runner: Rc<Runner>,
     pipeline: Rc<Pipeline>,
+    health: Rc<Health>,
     sockets: RefCell<Option<Sockets>>,
 }
 
@@ -120,6 +122,7 @@ impl<'a> Agent<'a> {
             outbox,
             runner: Rc::new(runner),
             pipeline: Rc::new(pipeline),
+            health: Rc::default(),
             sockets: RefCell::new(None),
         }
     }
@@ -158,8 +161,7 @@ impl<'a> Agent<'a> {
         }
         // Closed before they are opened anew, perhaps on the same port.
         self.sockets.take();
-        let settings = self.settings.get();
-        let sockets = Sockets::open(&settings.client.socket, &self.runner, &self.log).await;
+        let sockets = Sockets::open(&self.settings, &self.runner, &self.health, &self.log).await;
         self.sockets.replace(Some(sockets));
     }
 
@@ -206,6 +208,7 @@ impl<'a> Agent<'a> {
             log: self.log.clone(),
             outbox: Rc::clone(&self.outbox),
             runner: Rc::clone(&self.runner),
+            health: Rc::clone(&self.health),
             closing: Closing::default(),
         };
         let mut connection = pin!(keep_connected(transport, &served));
@@ -300,7 +303,8 @@ impl<'a> Agent<'a> {
         duties.replace(&new, |check| self.run_unless_subdued(check));
         self.settings.replace(new);
         self.runner.reload();
-        if self.settings.get().client.socket != old.client.socket {
+        let client = &self.settings.get().client;
+        if client.socket != old.client.socket || client.http_socket != old.client.http_socket {
             self.open_sockets().await;
         }
         self.log.info("settings reloaded", self.describe(duties));

@@ -1,22 +1,37 @@
-//! Input of this node's own: results that anything here hands in over TCP or
-//! UDP, on the loopback interface unless `client.socket` says otherwise.
+//! Input of this node's own: results that anything here hands in over TCP, UDP
+//! or HTTP, on the loopback interface unless the settings say otherwise.
 
+mod http;
 mod result;
 mod tcp;
 mod udp;
 
 use crate::check::Runner;
 use crate::clock;
+use crate::health::Health;
 use crate::log::Log;
+use crate::settings::Current;
 use crate::settings::client::Socket;
+use http::Api;
 use result::{Message, NoMessage};
 use serde_json::{Value, json};
+use std::io;
 use std::rc::Rc;
-use tokio::net::{TcpListener, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::{sleep, timeout};
+
+/// How long a connection may last.
+const WHOLE: Duration = Duration::from_secs(30);
+/// How long to wait when the process has no more file descriptors.
+const NO_DESCRIPTOR: Duration = Duration::from_secs(1);
 
 /// Open sockets; closed when dropped.
 pub(crate) struct Sockets {
+    log: Log,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -24,32 +39,128 @@ pub(crate) struct Sockets {
 struct Inbox {
     runner: Rc<Runner>,
     log: Log,
-    settings: Socket,
 }
 
 impl Sockets {
     /// Opens those that the settings want. One that cannot be opened is said
     /// and done without: the node's own checks matter more.
-    pub(crate) async fn open(settings: &Socket, runner: &Rc<Runner>, log: &Log) -> Self {
-        let mut tasks = Vec::new();
-        if !settings.enabled {
-            return Self { tasks };
-        }
+    pub(crate) async fn open(
+        settings: &Rc<Current>,
+        runner: &Rc<Runner>,
+        health: &Rc<Health>,
+        log: &Log,
+    ) -> Self {
+        let mut sockets = Self {
+            log: log.clone(),
+            tasks: Vec::new(),
+        };
         let inbox = Rc::new(Inbox {
             runner: Rc::clone(runner),
             log: log.clone(),
-            settings: settings.clone(),
         });
-        let address = (settings.bind.as_str(), settings.port);
-        match TcpListener::bind(address).await {
-            Ok(listener) => tasks.push(spawn_local(tcp::serve(listener, Rc::clone(&inbox)))),
-            Err(error) => inbox.not_open("tcp", &error),
+        let client = settings.get().client.clone();
+        let socket = &client.socket;
+        if socket.enabled {
+            sockets.open_tcp(socket, &inbox).await;
+            sockets.open_udp(socket, &inbox).await;
         }
-        match UdpSocket::bind(address).await {
-            Ok(socket) => tasks.push(spawn_local(udp::serve(socket, Rc::clone(&inbox)))),
-            Err(error) => inbox.not_open("udp", &error),
+        if client.http_socket.socket.enabled {
+            let api = Api {
+                inbox,
+                settings: Rc::clone(settings),
+                health: Rc::clone(health),
+                http: client.http_socket,
+                log: log.clone(),
+            };
+            sockets.open_http(api).await;
         }
-        Self { tasks }
+        sockets
+    }
+
+    async fn open_tcp(&mut self, socket: &Socket, inbox: &Rc<Inbox>) {
+        let bound = TcpListener::bind((socket.bind.as_str(), socket.port)).await;
+        let Some(listener) = self.opened("client.socket", "tcp", socket, bound) else {
+            return;
+        };
+        let max_size = socket.max_size;
+        let inbox = Rc::clone(inbox);
+        let answer = async move |stream| tcp::answer(stream, &inbox, max_size).await;
+        let serving = serve(listener, socket.max_connections, self.log.clone(), answer);
+        self.tasks.push(spawn_local(serving));
+    }
+
+    async fn open_udp(&mut self, socket: &Socket, inbox: &Rc<Inbox>) {
+        let bound = UdpSocket::bind((socket.bind.as_str(), socket.port)).await;
+        if let Some(bound) = self.opened("client.socket", "udp", socket, bound) {
+            self.tasks
+                .push(spawn_local(udp::serve(bound, Rc::clone(inbox))));
+        }
+    }
+
+    async fn open_http(&mut self, api: Api) {
+        let socket = api.http.socket.clone();
+        let bound = TcpListener::bind((socket.bind.as_str(), socket.port)).await;
+        let Some(listener) = self.opened("client.http_socket", "http", &socket, bound) else {
+            return;
+        };
+        let answer = async move |stream| http::answer(stream, &api).await;
+        let serving = serve(listener, socket.max_connections, self.log.clone(), answer);
+        self.tasks.push(spawn_local(serving));
+    }
+
+    fn opened<T>(
+        &self,
+        settings: &str,
+        protocol: &str,
+        socket: &Socket,
+        bound: io::Result<T>,
+    ) -> Option<T> {
+        let Socket { bind, port, .. } = socket;
+        bound
+            .inspect_err(|error| {
+                let data = json!({
+                    "address": format!("{bind}:{port}"),
+                    "protocol": protocol,
+                    "error": error.to_string(),
+                    "settings": settings,
+                });
+                let message = "local socket not opened, results are not taken there";
+                self.log.error(message, data);
+            })
+            .ok()
+    }
+}
+
+/// Takes connections for ever, and has at most `max_connections` answered at a
+/// time.
+async fn serve(
+    listener: TcpListener,
+    max_connections: usize,
+    log: Log,
+    answer: impl AsyncFn(TcpStream) + 'static,
+) {
+    let places = Arc::new(Semaphore::new(max_connections));
+    let answer = Rc::new(answer);
+    loop {
+        // Those without a place wait in the kernel's queue.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let answer = Rc::clone(&answer);
+                spawn_local(async move {
+                    // A sender that takes too long hears nothing.
+                    drop(timeout(WHOLE, answer(stream)).await);
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                let data = json!({ "error": error.to_string() });
+                log.warn("no connection could be taken", data);
+                sleep(NO_DESCRIPTOR).await;
+            }
+        }
     }
 }
 
@@ -60,18 +171,6 @@ impl Drop for Sockets {
 }
 
 impl Inbox {
-    fn not_open(&self, protocol: &str, error: &std::io::Error) {
-        let Socket { bind, port, .. } = &self.settings;
-        let data = json!({
-            "address": format!("{bind}:{port}"),
-            "protocol": protocol,
-            "error": error.to_string(),
-            "settings": "client.socket",
-        });
-        let message = "local socket not opened, results are not taken there";
-        self.log.error(message, data);
-    }
-
     /// Publishes the results of a message and says whether it was valid.
     fn take(&self, text: &[u8]) -> Result<bool, NoMessage> {
         let Message { results, problem } = result::read(text, clock::epoch_seconds())?;

@@ -3,54 +3,29 @@
 use super::Inbox;
 use super::result::NoMessage;
 use std::io;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_local;
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// After this long without a byte a message that is not whole is given up.
 const SILENCE: Duration = Duration::from_millis(500);
-/// How long a message may take from its first to its last byte.
-const WHOLE: Duration = Duration::from_secs(30);
-/// How long to wait when the process has no more file descriptors.
-const NO_DESCRIPTOR: Duration = Duration::from_secs(1);
 
-/// Takes connections for ever.
-pub(super) async fn serve(listener: TcpListener, inbox: Rc<Inbox>) {
-    let places = Arc::new(Semaphore::new(inbox.settings.max_connections));
-    loop {
-        // Those without a place wait in the kernel's queue.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let inbox = Rc::clone(&inbox);
-                spawn_local(async move {
-                    // A sender that goes away or takes too long hears nothing.
-                    drop(timeout(WHOLE, answer(stream, &inbox)).await);
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                inbox.refuse(&format!("no connection could be taken: {error}"));
-                sleep(NO_DESCRIPTOR).await;
-            }
-        }
-    }
+/// Answers the message of a connection. A sender that goes away hears nothing.
+pub(super) async fn answer(mut stream: TcpStream, inbox: &Inbox, max_size: usize) {
+    let answered = async {
+        let answer = receive(&mut stream, inbox, max_size).await?;
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await
+    };
+    answered.await.unwrap_or_default();
 }
 
-async fn answer(mut stream: TcpStream, inbox: &Inbox) -> io::Result<()> {
-    let answer = receive(&mut stream, inbox).await?;
-    stream.write_all(answer.as_bytes()).await?;
-    stream.shutdown().await
-}
-
-async fn receive(stream: &mut TcpStream, inbox: &Inbox) -> io::Result<&'static str> {
+async fn receive(
+    stream: &mut TcpStream,
+    inbox: &Inbox,
+    max_size: usize,
+) -> io::Result<&'static str> {
     const INVALID: &str = "invalid";
     let mut text = Vec::new();
     let mut chunk = [0; 4096];
@@ -66,7 +41,7 @@ async fn receive(stream: &mut TcpStream, inbox: &Inbox) -> io::Result<&'static s
         if message == b"ping" {
             return Ok("pong");
         }
-        if text.len() > inbox.settings.max_size {
+        if text.len() > max_size {
             inbox.refuse("the message is too large");
             return Ok(INVALID);
         }

@@ -2,6 +2,7 @@
 
 use super::reader::{Reader, is_name};
 use serde_json::{Value, json};
+use std::fmt;
 use venus_event::{Attributes, redact};
 
 /// The client's settings.
@@ -21,19 +22,21 @@ pub struct Client {
     pub signature: Option<String>,
     /// Where results of this node's own are taken.
     pub socket: Socket,
+    /// Where they are taken over HTTP.
+    pub http_socket: HttpSocket,
     /// Every attribute, custom ones included, in the order of the files; not
     /// redacted, as checks use them as tokens.
     pub attributes: Attributes,
 }
 
-/// `client.socket`: TCP and UDP.
+/// `client.socket`, for TCP and UDP, and what `client.http_socket` has of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Socket {
     /// Whether it is opened at all.
     pub enabled: bool,
     /// Host name or address to listen on.
     pub bind: String,
-    /// Port, of TCP and of UDP.
+    /// Port.
     pub port: u16,
     /// Largest message in bytes.
     pub max_size: usize,
@@ -41,12 +44,39 @@ pub struct Socket {
     pub max_connections: usize,
 }
 
-impl Default for Socket {
-    fn default() -> Self {
+/// `client.http_socket`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSocket {
+    /// Where it listens.
+    pub socket: Socket,
+    /// Who may see the settings; nobody if none.
+    pub login: Option<Login>,
+    /// Whether every endpoint asks who it is.
+    pub protect_all_endpoints: bool,
+}
+
+/// A user with a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// User.
+    pub user: String,
+    /// Password.
+    pub password: String,
+}
+
+/// Without the password, so that no log and no error can hold it.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Login({})", self.user)
+    }
+}
+
+impl Socket {
+    fn on(port: u16) -> Self {
         Self {
             enabled: true,
             bind: "127.0.0.1".to_owned(),
-            port: 3030,
+            port,
             max_size: 1 << 20,
             max_connections: 64,
         }
@@ -84,11 +114,20 @@ impl Client {
             None => redact::DEFAULT_KEYS.map(str::to_owned).to_vec(),
         };
         let socket = match reader.child("socket") {
-            Some(mut socket) => read_socket(&mut socket, Socket::default()),
-            None => Socket::default(),
+            Some(mut socket) => read_socket(&mut socket, Socket::on(3030)),
+            None => Socket::on(3030),
+        };
+        let http_socket = match reader.child("http_socket") {
+            Some(mut socket) => read_http_socket(&mut socket),
+            None => HttpSocket {
+                socket: Socket::on(3031),
+                login: None,
+                protect_all_endpoints: false,
+            },
         };
         let client = Self {
             socket,
+            http_socket,
             subscriptions,
             safe_mode: reader.boolean("safe_mode").unwrap_or(false),
             keepalives: reader.boolean("keepalives").unwrap_or(true),
@@ -102,14 +141,6 @@ impl Client {
             if let Some(mut part) = reader.child(key) {
                 handlers(&mut part);
                 part.integer("status");
-            }
-        }
-        if let Some(mut socket) = reader.child("http_socket") {
-            read_socket(&mut socket, Socket::default());
-            socket.boolean("protect_all_endpoints");
-            let user = socket.string("user").is_some();
-            if user != socket.string("password").is_some() {
-                socket.problem("user", "and password must be set together");
             }
         }
         if let Some(mut keepalive) = reader.child("keepalive") {
@@ -149,6 +180,22 @@ fn read_socket(socket: &mut Reader<'_>, default: Socket) -> Socket {
         port: socket.port("port").unwrap_or(default.port),
         max_size: number(socket, "max_size").unwrap_or(default.max_size),
         max_connections: number(socket, "max_connections").unwrap_or(default.max_connections),
+    }
+}
+
+fn read_http_socket(part: &mut Reader<'_>) -> HttpSocket {
+    let socket = read_socket(part, Socket::on(3031));
+    let protect_all_endpoints = part.boolean("protect_all_endpoints").unwrap_or(false);
+    let user = part.string("user").map(str::to_owned);
+    let password = part.string("password").map(str::to_owned);
+    if user.is_some() != password.is_some() {
+        part.problem("user", "and password must be set together");
+    }
+    let login = user.zip(password);
+    HttpSocket {
+        socket,
+        login: login.map(|(user, password)| Login { user, password }),
+        protect_all_endpoints,
     }
 }
 

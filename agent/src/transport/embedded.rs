@@ -1,6 +1,6 @@
 //! No broker: metrics go to standard output, everything else to the handlers.
 
-use super::{Link, Requests, Transport, TransportError};
+use super::{Depth, Link, Requests, Transport, TransportError};
 use crate::pipeline::Pipeline;
 use crate::terminal::Terminal;
 use std::future::pending;
@@ -51,6 +51,11 @@ impl Link for EmbeddedLink {
             self.pipeline.process(result);
         }
         Ok(())
+    }
+
+    /// Nothing waits: results are handled at once.
+    async fn depth(&self, _pipe: &str) -> Option<Depth> {
+        None
     }
 
     async fn close(&self) {

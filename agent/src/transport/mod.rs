@@ -9,6 +9,7 @@ pub(crate) mod embedded;
 pub(crate) mod rabbitmq;
 mod tls;
 
+use serde::Serialize;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -37,6 +38,9 @@ pub(crate) trait Link {
     /// have arrived.
     async fn results(&self, results: &[Rc<CheckResult>]) -> Result<(), TransportError>;
 
+    /// What waits in `pipe` for the server; none where that cannot be known.
+    async fn depth(&self, pipe: &str) -> Option<Depth>;
+
     /// Says goodbye; the caller sets the deadline.
     async fn close(&self);
 }
@@ -46,6 +50,20 @@ pub(crate) trait Requests {
     /// Waits for the next check request, and notices when the connection is
     /// lost. Safe to cancel.
     async fn next(&mut self) -> Result<Vec<u8>, TransportError>;
+}
+
+/// What keepalives are sent to.
+pub(crate) const KEEPALIVES: &str = "keepalives";
+/// What results are sent to.
+pub(crate) const RESULTS: &str = "results";
+
+/// How much waits for the server.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Depth {
+    /// Messages that nobody has taken yet.
+    pub(crate) messages: u64,
+    /// Servers that take them; 0 where the transport cannot tell.
+    pub(crate) consumers: u64,
 }
 
 /// Why a transport cannot go on.

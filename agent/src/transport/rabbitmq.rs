@@ -4,7 +4,7 @@
 //! keepalives and requests, one for results.
 
 use super::attempt::Attempt;
-use super::{Link, Requests, Transport, TransportError, tls};
+use super::{Depth, KEEPALIVES, Link, RESULTS, Requests, Transport, TransportError, tls};
 use crate::clock;
 use crate::keepalive::SENSU_VERSION;
 use crate::settings::Broker;
@@ -18,16 +18,13 @@ use lapin::types::{FieldTable, ShortString};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{
     AsyncTcpStream, BasicProperties, Channel, Connection, ConnectionProperties, Consumer,
-    ErrorKind, Event, ExchangeKind,
+    ErrorKind, Event, ExchangeKind, Queue,
 };
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use venus_event::CheckResult;
-
-const KEEPALIVES: &str = "keepalives";
-const RESULTS: &str = "results";
 
 /// Largest frame in bytes that we ask for. The client library reserves 64 of
 /// them for each connection: with the broker's default of 128 kB that would be
@@ -212,7 +209,7 @@ async fn declare(channel: &Channel, name: &str, kind: ExchangeKind) -> lapin::Re
         .await
 }
 
-async fn declare_queue(channel: &Channel, name: &str) -> lapin::Result<()> {
+async fn declare_queue(channel: &Channel, name: &str) -> lapin::Result<Queue> {
     let options = QueueDeclareOptions {
         passive: false,
         durable: false,
@@ -222,8 +219,7 @@ async fn declare_queue(channel: &Channel, name: &str) -> lapin::Result<()> {
     };
     channel
         .queue_declare(name.into(), options, FieldTable::default())
-        .await?;
-    Ok(())
+        .await
 }
 
 async fn bind(channel: &Channel, queue: &str, exchange: &str) -> lapin::Result<()> {
@@ -293,6 +289,17 @@ impl Link for RabbitmqLink {
             }
         })
         .await
+    }
+
+    /// Declares the queue as the server does, as sensu-client does to ask for it:
+    /// a declaration that is only to look fails where there is no server, and
+    /// the client library reports that like a connection that is lost.
+    async fn depth(&self, pipe: &str) -> Option<Depth> {
+        let queue = declare_queue(&self.keepalives, pipe).await.ok()?;
+        Some(Depth {
+            messages: queue.message_count().into(),
+            consumers: queue.consumer_count().into(),
+        })
     }
 
     async fn close(&self) {

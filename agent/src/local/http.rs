@@ -1,0 +1,222 @@
+//! HTTP: one request for each connection, JSON in and out.
+
+use super::Inbox;
+use super::result::NoMessage;
+use crate::health::Health;
+use crate::keepalive::SENSU_VERSION;
+use crate::log::Log;
+use crate::settings::client::{HttpSocket, Login};
+use crate::settings::{Current, Transport};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use venus_event::redact;
+
+/// How long the broker may take to say what waits there.
+const DEPTHS: Duration = Duration::from_secs(5);
+
+/// Every path: its one method, and what it is for.
+const ENDPOINTS: [(&str, Method, &str); 4] = [
+    (
+        "/info",
+        Method::GET,
+        "Version and connection of this client",
+    ),
+    (
+        "/results",
+        Method::POST,
+        "Takes a check result, or an array of them",
+    ),
+    (
+        "/settings",
+        Method::GET,
+        "Settings, redacted unless ?redacted=false; needs basic auth",
+    ),
+    ("/brew", Method::GET, "Coffee"),
+];
+
+/// What answers requests.
+pub(super) struct Api {
+    pub(super) inbox: Rc<Inbox>,
+    pub(super) settings: Rc<Current>,
+    pub(super) health: Rc<Health>,
+    pub(super) http: HttpSocket,
+    pub(super) log: Log,
+}
+
+type Answer = Response<Full<Bytes>>;
+
+/// Answers the request of a connection.
+pub(super) async fn answer(stream: TcpStream, api: &Api) {
+    let service = service_fn(async |request| Ok::<_, Infallible>(api.respond(request).await));
+    let served = http1::Builder::new()
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = served.await {
+        let data = json!({ "error": error.to_string() });
+        api.log.debug("an HTTP request broke off", data);
+    }
+}
+
+impl Api {
+    async fn respond(&self, request: Request<Incoming>) -> Answer {
+        let path = request.uri().path();
+        if self.http.protect_all_endpoints && !self.knows(request.headers()) {
+            return self.unauthorized(path);
+        }
+        let found = ENDPOINTS.iter().find(|(known, ..)| *known == path);
+        let Some((_, method, _)) = found else {
+            let data = json!({ "path": path });
+            self.log.warn("an HTTP request for an unknown path", data);
+            return json_answer(StatusCode::NOT_FOUND, &endpoints());
+        };
+        if request.method() != method {
+            let valid = format!("Valid methods for this endpoint: [\"{method}\"]");
+            return say(StatusCode::METHOD_NOT_ALLOWED, &valid);
+        }
+        match path {
+            "/info" => self.info().await,
+            "/results" => self.results(request).await,
+            "/settings" => self.settings(&request),
+            _ => say(StatusCode::IM_A_TEAPOT, "I'm a teapot!"),
+        }
+    }
+
+    async fn info(&self) -> Answer {
+        let name = match self.settings.get().transport {
+            Transport::Embedded => "embedded",
+            Transport::Rabbitmq(_) => "rabbitmq",
+        };
+        let depths = timeout(DEPTHS, self.health.depths()).await;
+        let depths = depths.unwrap_or_default();
+        let shown = |depth| match depth {
+            Some(depth) => json!(depth),
+            None => json!({ "messages": null, "consumers": null }),
+        };
+        let info = json!({
+            "sensu": { "version": SENSU_VERSION },
+            "transport": {
+                "name": name,
+                "connected": self.health.is_connected(),
+                "keepalives": shown(depths.keepalives),
+                "results": shown(depths.results),
+            },
+        });
+        json_answer(StatusCode::OK, &info)
+    }
+
+    async fn results(&self, request: Request<Incoming>) -> Answer {
+        if !is_json(request.headers()) {
+            return say(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Invalid content type");
+        }
+        let max_size = self.http.socket.max_size;
+        let body = Limited::new(request.into_body(), max_size).collect().await;
+        let refused = match body {
+            Ok(body) => match self.inbox.take(&body.to_bytes()) {
+                Ok(true) => return say(StatusCode::ACCEPTED, "ok"),
+                Ok(false) => None,
+                Err(NoMessage::Unfinished) => Some("the body breaks off".to_owned()),
+                Err(NoMessage::Invalid(why)) => Some(why),
+            },
+            Err(error) if error.is::<LengthLimitError>() => {
+                self.inbox.refuse("the body is too large");
+                let limit = format!("The body may have {max_size} bytes");
+                return say(StatusCode::PAYLOAD_TOO_LARGE, &limit);
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = refused {
+            self.inbox.refuse(&why);
+        }
+        say(StatusCode::BAD_REQUEST, "Failed to parse JSON body")
+    }
+
+    fn settings(&self, request: &Request<Incoming>) -> Answer {
+        if !self.knows(request.headers()) {
+            return self.unauthorized("/settings");
+        }
+        self.log.info("settings shown over HTTP", Value::Null);
+        let settings = self.settings.get();
+        let query = request.uri().query().unwrap_or_default();
+        let shown = if query.to_ascii_lowercase().contains("redacted=false") {
+            settings.merged.clone()
+        } else {
+            redact::shown(&settings.merged, &settings.client.redact)
+        };
+        json_answer(StatusCode::OK, &Value::Object(shown))
+    }
+
+    /// Whether the request brings the user and the password of the settings.
+    fn knows(&self, headers: &HeaderMap) -> bool {
+        let Some(Login { user, password }) = &self.http.login else {
+            return false;
+        };
+        let sent = headers
+            .get(AUTHORIZATION)
+            .map_or(&[][..], |value| value.as_bytes());
+        let Some((scheme, sent)) = sent.split_at_checked("Basic ".len()) else {
+            return false;
+        };
+        let expected = BASE64_STANDARD.encode(format!("{user}:{password}"));
+        scheme.eq_ignore_ascii_case(b"Basic ") && are_equal(sent, expected.as_bytes())
+    }
+
+    fn unauthorized(&self, path: &str) -> Answer {
+        let data = json!({ "path": path });
+        self.log
+            .warn("an HTTP request without valid basic auth", data);
+        let advice = "Basic auth with user and password of client.http_socket is needed";
+        let mut answer = say(StatusCode::UNAUTHORIZED, advice);
+        let challenge = HeaderValue::from_static("Basic realm=\"venus-agent\"");
+        answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        answer
+    }
+}
+
+/// In a time that does not tell how much of it is right.
+fn are_equal(one: &[u8], other: &[u8]) -> bool {
+    let differing = one.iter().zip(other).fold(0, |all, (a, b)| all | (a ^ b));
+    one.len() == other.len() && std::hint::black_box(differing) == 0
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE);
+    let value = value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    // What comes behind a `;` is its character set.
+    let media_type = value.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/json")
+}
+
+fn endpoints() -> Value {
+    let entries = ENDPOINTS.map(|(path, method, help)| {
+        let entry = json!({ "help": help, "methods": [method.as_str()] });
+        (path.to_owned(), entry)
+    });
+    json!({ "endpoints": serde_json::Map::from_iter(entries) })
+}
+
+fn say(status: StatusCode, response: &str) -> Answer {
+    json_answer(status, &json!({ "response": response }))
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body.to_string())));
+    *answer.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(CONTENT_TYPE, json);
+    answer
+}
