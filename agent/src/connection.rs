@@ -10,7 +10,7 @@ use crate::outbox::Outbox;
 use crate::settings::Current;
 use crate::transport::{Link, Requests, Transport, TransportError};
 use serde_json::{Value, json};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::future::pending;
 use std::rc::Rc;
@@ -22,9 +22,11 @@ use tokio::time::{Instant, sleep, timeout};
 const CONNECT: Duration = Duration::from_secs(20);
 /// How long sending may take before the connection counts as dead.
 const SEND: Duration = Duration::from_secs(20);
-/// A connection that holds for this long is well again: what is wrong after it
-/// is news, and the waits between attempts start anew.
+/// A connection that holds for this long is well.
 const STEADY: Duration = Duration::from_secs(10);
+/// After this many in a row that did not hold the waits between attempts no
+/// longer start anew, and one is called back only when it has held.
+const FLAPPING: u32 = 2;
 /// How long saying goodbye may take.
 const CLOSE: Duration = Duration::from_secs(2);
 /// Sensu waits 2 s longer each time, up to 20 s. We stop at 8 s, so that a
@@ -74,9 +76,10 @@ pub(crate) async fn keep_connected<T: Transport>(
     served: &Served,
 ) -> Result<(), TransportError> {
     let log = &served.log;
-    let mut said = HashSet::new();
+    let said = RefCell::new(HashSet::new());
     let mut attempts: u32 = 0;
-    let mut flapping = false;
+    // How many connections in a row did not hold.
+    let mut short_lived: u32 = 0;
     loop {
         let connected = tokio::select! {
             connected = timeout(CONNECT, transport.connect()) => connected,
@@ -84,7 +87,11 @@ pub(crate) async fn keep_connected<T: Transport>(
         };
         let error = match connected {
             Ok(Ok((link, mut requests))) => {
-                let say = || log.warn("reconnected", json!({ "waiting": served.outbox.len() }));
+                let say = || {
+                    said.borrow_mut().clear();
+                    log.warn("reconnected", json!({ "waiting": served.outbox.len() }));
+                };
+                let flapping = short_lived >= FLAPPING;
                 if attempts > 0 && !flapping {
                     say();
                 }
@@ -98,10 +105,13 @@ pub(crate) async fn keep_connected<T: Transport>(
                 let Some(error) = ended else {
                     return Ok(());
                 };
-                flapping = began.elapsed() < STEADY;
-                if !flapping {
+                short_lived = if began.elapsed() < STEADY {
+                    short_lived.saturating_add(1)
+                } else {
+                    0
+                };
+                if short_lived < FLAPPING {
                     attempts = 0;
-                    said.clear();
                 }
                 if matches!(error, TransportError::Output(_)) {
                     return Err(error);
@@ -113,7 +123,7 @@ pub(crate) async fn keep_connected<T: Transport>(
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no connection within {} s", CONNECT.as_secs()),
         };
-        if said.insert(error.clone()) {
+        if said.borrow_mut().insert(error.clone()) {
             let data = json!({ "error": error, "results": "are kept until it is back" });
             log.warn("not connected, trying again", data);
         }
@@ -125,7 +135,7 @@ pub(crate) async fn keep_connected<T: Transport>(
     }
 }
 
-/// A connection that was lost as soon as it was there is back when it has held.
+/// Says when a connection has held, where those before it did not.
 async fn when_steady(flapping: bool, say: impl FnOnce()) {
     if flapping {
         sleep(STEADY).await;

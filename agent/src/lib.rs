@@ -11,7 +11,7 @@
 //! - [`schedule`]: when a check runs.
 //! - [`check`]: one run of a check, by a command or by a built-in collector.
 //! - [`outbox`]: results that are not delivered yet.
-//! - `transport`: one trait; `RabbitMQ`, or none (embedded).
+//! - `transport`: one trait; `RabbitMQ`, Redis, or none (embedded).
 //! - `connection`: keeps a transport connected and serves it.
 //! - `health`: what of it others on this node may know.
 //! - `duties`: what this node runs by itself; `local`: what others hand in.

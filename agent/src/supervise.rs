@@ -17,6 +17,7 @@ use crate::settings::{Check, Current, Environment, Settings, Transport};
 use crate::terminal::Terminal;
 use crate::transport::embedded::Embedded;
 use crate::transport::rabbitmq::Rabbitmq;
+use crate::transport::redis::Redis;
 use crate::transport::{self, TransportError};
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -147,6 +148,10 @@ impl<'a> Agent<'a> {
                     let rabbitmq = Rabbitmq::new(brokers, &client.name, &client.subscriptions);
                     self.supervise(rabbitmq, &mut duties, &mut signals).await
                 }
+                Transport::Redis(server) => {
+                    let redis = Redis::new(server.clone(), &settings.client.subscriptions);
+                    self.supervise(redis, &mut duties, &mut signals).await
+                }
             };
             if let Ended::Exit(code) = ended {
                 return Ok(code);
@@ -180,6 +185,10 @@ impl<'a> Agent<'a> {
                 let brokers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
                 self.log
                     .info("transport rabbitmq", json!({ "brokers": brokers }));
+            }
+            Transport::Redis(server) => {
+                let data = json!({ "server": server.to_string() });
+                self.log.info("transport redis", data);
             }
         }
     }

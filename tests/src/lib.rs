@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`part`] | what happens where a real part is missing |
 //! | [`rabbitmq`] | a `RabbitMQ` node of the test's own |
-//! | [`cable`] | a connection to it that can be cut |
+//! | [`redis`] | Redis servers and a sentinel of the test's own |
+//! | [`cable`] | a connection to a broker that can be cut |
 //! | [`certificates`] | an authority and what it has signed |
 //! | [`leash`] | ends what was started, however the tests end |
 //! | [`endpoint`] | a stand-in for Slack's webhook |
@@ -33,6 +34,7 @@ pub mod leash;
 pub mod part;
 pub mod program;
 pub mod rabbitmq;
+pub mod redis;
 pub mod server;
 
 use std::time::Duration;

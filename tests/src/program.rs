@@ -42,7 +42,12 @@ pub fn agent_in(dir: &Path) -> Command {
     fs::write(&none, "{}").unwrap();
     let mut command = Command::new(path("venus-agent"));
     command.arg("-c").arg(none).arg("-d").arg(dir);
-    for name in ["RABBITMQ_URL", "REDIS_URL", "SENSU_TRANSPORT_NAME"] {
+    for name in [
+        "RABBITMQ_URL",
+        "REDIS_URL",
+        "REDIS_SENTINEL_URLS",
+        "SENSU_TRANSPORT_NAME",
+    ] {
         command.env_remove(name);
     }
     command

@@ -22,7 +22,7 @@ pub const USER: &str = "sensu";
 /// Their password; it may show up nowhere.
 pub const PASSWORD: &str = "s3cret-of-the-test";
 /// How many virtual hosts the shared node is made with.
-const SHARED_VHOSTS: usize = 32;
+const SHARED_VHOSTS: usize = 64;
 /// How long a node has to end in order.
 const ORDERLY: Duration = Duration::from_secs(20);
 

@@ -5,8 +5,8 @@ use super::result::NoMessage;
 use crate::health::Health;
 use crate::keepalive::SENSU_VERSION;
 use crate::log::Log;
+use crate::settings::Current;
 use crate::settings::client::{HttpSocket, Login};
-use crate::settings::{Current, Transport};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -95,10 +95,6 @@ impl Api {
     }
 
     async fn info(&self) -> Answer {
-        let name = match self.settings.get().transport {
-            Transport::Embedded => "embedded",
-            Transport::Rabbitmq(_) => "rabbitmq",
-        };
         let depths = timeout(DEPTHS, self.health.depths()).await;
         let depths = depths.unwrap_or_default();
         let shown = |depth| match depth {
@@ -108,7 +104,7 @@ impl Api {
         let info = json!({
             "sensu": { "version": SENSU_VERSION },
             "transport": {
-                "name": name,
+                "name": self.settings.get().transport.name(),
                 "connected": self.health.is_connected(),
                 "keepalives": shown(depths.keepalives),
                 "results": shown(depths.results),

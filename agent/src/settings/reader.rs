@@ -145,6 +145,19 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// An object of the array `key`, as `WHAT KEY`.
+    pub fn entry<'b>(&'b mut self, key: &str, object: &'b Attributes) -> Reader<'b>
+    where
+        'a: 'b,
+    {
+        Reader {
+            what: format!("{} {key}", self.what),
+            object,
+            shown: self.shown,
+            problems: self.problems,
+        }
+    }
+
     fn typed<T>(
         &mut self,
         key: &str,

@@ -1,11 +1,10 @@
-//! `transport` and `rabbitmq`: where the broker is.
+//! `transport`: how messages reach the server.
 
+use super::rabbitmq::{Broker, read_brokers};
 use super::read_part;
-use super::reader::{Problem, Reader};
-use lapin::uri::{AMQPScheme, AMQPUri};
-use serde_json::{Value, json};
-use std::fmt;
-use std::path::PathBuf;
+use super::reader::Problem;
+use super::redis::{Redis, read_redis};
+use serde_json::json;
 use venus_event::Attributes;
 
 /// How messages reach the server.
@@ -15,93 +14,25 @@ pub enum Transport {
     Embedded,
     /// `RabbitMQ`; more than one broker means: any of them.
     Rabbitmq(Vec<Broker>),
+    /// Redis.
+    Redis(Redis),
 }
 
-/// One `RabbitMQ` broker.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Broker {
-    /// Host name or address, IPv6 without brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Virtual host.
-    pub vhost: String,
-    /// User.
-    pub user: String,
-    /// Password.
-    pub password: String,
-    /// Seconds after which a silent peer counts as dead.
-    pub heartbeat: u16,
-    /// How many requests the broker may send ahead.
-    pub prefetch: u16,
-    /// Whether and how the connection is encrypted.
-    pub tls: Option<Tls>,
-}
-
-/// How a connection is encrypted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
-    /// Certificate chain and private key that prove who we are (PEM files).
-    pub identity: Option<(PathBuf, PathBuf)>,
-    /// Authorities that we trust (a PEM file); the system's if none.
-    pub ca_file: Option<PathBuf>,
-    /// Whether the broker has to prove who it is.
-    pub verify: bool,
-}
-
-impl Default for Tls {
-    fn default() -> Self {
-        Self {
-            identity: None,
-            ca_file: None,
-            verify: true,
-        }
-    }
-}
-
-impl Default for Broker {
-    fn default() -> Self {
-        Self {
-            host: "127.0.0.1".to_owned(),
-            port: 5672,
-            vhost: "/".to_owned(),
-            user: "guest".to_owned(),
-            password: "guest".to_owned(),
-            heartbeat: 10,
-            prefetch: 1,
-            tls: None,
-        }
-    }
-}
-
-/// Without the password, so that no log and no error can hold it.
-impl fmt::Debug for Broker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Broker({self})")
-    }
-}
-
-/// `USER@HOST:PORT, vhost VHOST`: what a person needs to find it.
-impl fmt::Display for Broker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            host,
-            port,
-            vhost,
-            user,
-            ..
-        } = self;
-        if host.contains(':') {
-            write!(f, "{user}@[{host}]:{port}, vhost {vhost}")
-        } else {
-            write!(f, "{user}@{host}:{port}, vhost {vhost}")
+impl Transport {
+    /// The name that the settings have for it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Rabbitmq(_) => "rabbitmq",
+            Self::Redis(_) => "redis",
         }
     }
 }
 
 /// Reads which transport the settings ask for; without any of `transport`,
 /// `rabbitmq` and `redis` no broker is needed.
-pub fn read(merged: &Attributes, problems: &mut Vec<Problem>) -> Transport {
+pub(super) fn read(merged: &Attributes, problems: &mut Vec<Problem>) -> Transport {
     let asks = |key: &str| merged.get(key).is_some_and(|value| !value.is_null());
     if !["transport", "rabbitmq", "redis"].into_iter().any(asks) {
         return Transport::Embedded;
@@ -110,112 +41,18 @@ pub fn read(merged: &Attributes, problems: &mut Vec<Problem>) -> Transport {
         reader.boolean("reconnect_on_error");
         reader.string("name").map(str::to_owned)
     });
-    let refused = match name.as_deref() {
-        None | Some("rabbitmq") => return Transport::Rabbitmq(read_brokers(merged, problems)),
-        Some("embedded") => return Transport::Embedded,
-        Some("redis") => "redis is not in this version yet".to_owned(),
-        Some(other) => format!("{other} is not known"),
-    };
-    problems.push(Problem {
-        message: format!("transport name {refused}; known: rabbitmq, embedded"),
-        object: json!({ "name": name }),
-    });
-    Transport::Embedded
-}
-
-fn read_brokers(merged: &Attributes, problems: &mut Vec<Problem>) -> Vec<Broker> {
-    let value = match merged.get("rabbitmq") {
-        None | Some(Value::Null) => return vec![Broker::default()],
-        Some(value) => value,
-    };
-    let one = std::slice::from_ref(value);
-    let entries = value.as_array().map_or(one, Vec::as_slice);
-    let problem = |message: &str| Problem {
-        message: format!("rabbitmq {message}"),
-        object: json!({ "rabbitmq": value }),
-    };
-    if entries.is_empty() {
-        problems.push(problem("must name at least one broker"));
-    }
-    let mut brokers = Vec::new();
-    for entry in entries {
-        match entry {
-            Value::String(uri) => match from_uri(uri) {
-                Ok(broker) => brokers.push(broker),
-                Err(message) => problems.push(problem(message)),
-            },
-            Value::Object(object) => {
-                let mut reader = Reader::new("rabbitmq", object, problems);
-                brokers.push(from_object(&mut reader));
-            }
-            _ => problems.push(problem("must be an amqp URI or a hash")),
+    match name.as_deref() {
+        None | Some("rabbitmq") => Transport::Rabbitmq(read_brokers(merged, problems)),
+        Some("redis") => Transport::Redis(read_redis(merged, problems)),
+        Some("embedded") => Transport::Embedded,
+        Some(other) => {
+            problems.push(Problem {
+                message: format!(
+                    "transport name {other} is not known; known: rabbitmq, redis, embedded"
+                ),
+                object: json!({ "name": name }),
+            });
+            Transport::Embedded
         }
     }
-    brokers
-}
-
-fn from_uri(uri: &str) -> Result<Broker, &'static str> {
-    let uri: AMQPUri = uri
-        .parse()
-        .map_err(|_| "is not an amqp URI (amqp://USER:PASSWORD@HOST:PORT/VHOST)")?;
-    let default = Broker::default();
-    Ok(Broker {
-        host: uri.authority.host.trim_matches(['[', ']']).to_owned(),
-        port: uri.authority.port,
-        vhost: uri.vhost,
-        user: uri.authority.userinfo.username,
-        password: uri.authority.userinfo.password,
-        heartbeat: uri.query.heartbeat.unwrap_or(default.heartbeat),
-        tls: (uri.scheme == AMQPScheme::AMQPS).then(Tls::default),
-        ..default
-    })
-}
-
-fn from_object(part: &mut Reader<'_>) -> Broker {
-    let default = Broker::default();
-    let small = |part: &mut Reader<'_>, key: &str, fallback: u16| match part.integer(key) {
-        None => fallback,
-        Some(number) => u16::try_from(number).unwrap_or_else(|_| {
-            part.problem(key, "must be from 0 to 65535");
-            fallback
-        }),
-    };
-    let text = |part: &mut Reader<'_>, key: &str, fallback: String| {
-        part.string(key).map_or(fallback, str::to_owned)
-    };
-    let broker = Broker {
-        host: text(part, "host", default.host),
-        port: part.port("port").unwrap_or(default.port),
-        vhost: text(part, "vhost", default.vhost),
-        user: text(part, "user", default.user),
-        password: text(part, "password", default.password),
-        heartbeat: small(part, "heartbeat", default.heartbeat),
-        prefetch: small(part, "prefetch", default.prefetch),
-        tls: None,
-    };
-    Broker {
-        tls: read_tls(part),
-        ..broker
-    }
-}
-
-/// `ssl`: an object, or just whether.
-fn read_tls(part: &mut Reader<'_>) -> Option<Tls> {
-    if let Some(Value::Bool(wanted)) = part.get("ssl") {
-        return wanted.then(Tls::default);
-    }
-    let mut ssl = part.child("ssl")?;
-    let mut file = |key: &str| ssl.string(key).map(PathBuf::from);
-    let chain = file("cert_chain_file");
-    let key = file("private_key_file");
-    let ca_file = file("cacert");
-    let verify = ssl.boolean("verify").unwrap_or(true);
-    if chain.is_some() != key.is_some() {
-        ssl.problem("cert_chain_file", "and private_key_file go together");
-    }
-    Some(Tls {
-        identity: chain.zip(key),
-        ca_file,
-        verify,
-    })
 }

@@ -69,6 +69,15 @@ const RABBITMQ: [&str; 8] = [
     "prefetch",
     "ssl",
 ];
+const REDIS: [&str; 7] = [
+    "host",
+    "port",
+    "password",
+    "db",
+    "ssl",
+    "master",
+    "sentinels",
+];
 /// How alike two names have to be, from 0 to 1: `subscriptons` and
 /// `subscriptions` are 0.92, `owner` and `user` 0.4.
 const ALIKE: f64 = 0.8;
@@ -101,6 +110,7 @@ pub fn find(settings: &Attributes) -> Vec<Typo> {
             .for_each(|broker| part("rabbitmq", Some(broker), &RABBITMQ)),
         broker => part("rabbitmq", broker, &RABBITMQ),
     }
+    part("redis", settings.get("redis"), &REDIS);
     let checks = settings.get("checks").and_then(Value::as_object);
     for (name, check) in checks.into_iter().flatten() {
         part(&format!("checks.{name}"), Some(check), &CHECK);

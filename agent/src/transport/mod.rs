@@ -7,6 +7,7 @@
 mod attempt;
 pub(crate) mod embedded;
 pub(crate) mod rabbitmq;
+pub(crate) mod redis;
 mod tls;
 
 use serde::Serialize;

@@ -14,6 +14,7 @@ mod builtin;
 mod docs;
 mod embedded;
 mod local;
+mod redis;
 mod reload;
 mod requests;
 mod resilience;

@@ -1,0 +1,233 @@
+//! Redis servers and a sentinel of the test's own, and the test in the role of
+//! the Sensu server behind them.
+
+use crate::certificates::Certificates;
+use crate::leash::Leash;
+use crate::{DEADLINE, part, pause};
+use nix::unistd::Pid;
+use redis::{Client, Commands, Connection, IntoConnectionInfo, RedisConnectionInfo};
+use serde_json::{Value, json};
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// The password of every server; it may show up nowhere.
+pub const PASSWORD: &str = "s3cret-of-redis";
+
+/// A server that may be running; dropped, it is killed.
+#[derive(Debug)]
+pub struct Redis {
+    /// Its port on the loopback interface.
+    pub port: u16,
+    program: &'static Path,
+    dir: TempDir,
+    sentinel: bool,
+    running: Option<(Child, Leash)>,
+}
+
+impl Redis {
+    /// A server that keeps nothing on the disk.
+    #[must_use]
+    pub fn launch() -> Option<Self> {
+        Self::with(&format!("requirepass {PASSWORD}\n"))
+    }
+
+    /// A replica of this one.
+    #[must_use]
+    pub fn replica(&self) -> Option<Self> {
+        let Self { port, .. } = self;
+        Self::with(&format!(
+            "requirepass {PASSWORD}\nreplicaof 127.0.0.1 {port}\nmasterauth {PASSWORD}\n\
+             repl-diskless-sync-delay 0\n"
+        ))
+    }
+
+    /// A sentinel that knows this one as `venus`, and replaces it soon.
+    #[must_use]
+    pub fn sentinel(&self) -> Option<Self> {
+        let Self { port, .. } = self;
+        Self::start(
+            &format!(
+                "sentinel monitor venus 127.0.0.1 {port} 1\n\
+                 sentinel auth-pass venus {PASSWORD}\n\
+                 sentinel down-after-milliseconds venus 500\n\
+                 sentinel failover-timeout venus 2000\n"
+            ),
+            true,
+        )
+    }
+
+    /// A server that listens for TLS as well, with clients that show a
+    /// certificate; and that port.
+    #[must_use]
+    pub fn with_tls(certificates: &Certificates) -> Option<(Self, u16)> {
+        let port = free_port();
+        let path = |name| certificates.path(name).display().to_string();
+        let server = Self::with(&format!(
+            "requirepass {PASSWORD}\ntls-port {port}\ntls-cert-file {}\ntls-key-file {}\n\
+             tls-ca-cert-file {}\n",
+            path("broker.pem"),
+            path("broker.key"),
+            path("ca.pem")
+        ))?;
+        Some((server, port))
+    }
+
+    fn with(configuration: &str) -> Option<Self> {
+        Self::start(&format!("save \"\"\n{configuration}"), false)
+    }
+
+    fn start(configuration: &str, sentinel: bool) -> Option<Self> {
+        let program = part::find("Redis", &["/usr/bin/redis-server"])?;
+        let port = free_port();
+        let dir = tempfile::tempdir().unwrap();
+        let common = format!(
+            "bind 127.0.0.1\nport {port}\ndir {}\n",
+            dir.path().display()
+        );
+        let mut server = Self {
+            port,
+            program,
+            dir,
+            sentinel,
+            running: None,
+        };
+        fs::write(server.file(), common + configuration).unwrap();
+        server.relaunch();
+        Some(server)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("redis.conf")
+    }
+
+    /// Starts it, every time on the same port, and waits until it answers.
+    pub fn relaunch(&mut self) {
+        let mut command = Command::new(self.program);
+        command.arg(self.file());
+        if self.sentinel {
+            command.arg("--sentinel");
+        }
+        let said = fs::File::create(self.dir.path().join("log")).unwrap();
+        command
+            .stdin(Stdio::null())
+            .stdout(said)
+            .stderr(Stdio::null())
+            .process_group(0);
+        let child = command.spawn().unwrap();
+        let group = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        self.running = Some((child, Leash::of(group, self.dir.path())));
+        let started = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            let said = fs::read_to_string(self.dir.path().join("log")).unwrap();
+            assert!(started.elapsed() < DEADLINE, "Redis is not up: {said}");
+            pause();
+        }
+    }
+
+    /// Ends it as a power cut does.
+    pub fn kill(&mut self) {
+        if let Some((mut child, mut leash)) = self.running.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            leash.release();
+        }
+    }
+
+    /// Whether this sentinel has heard of a replica.
+    #[must_use]
+    pub fn knows_a_replica(&self) -> bool {
+        let url = format!("redis://127.0.0.1:{}", self.port);
+        // A sentinel takes few commands, none about the client's library.
+        let plain = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let info = url
+            .into_connection_info()
+            .unwrap()
+            .set_redis_settings(plain);
+        let client = Client::open(info).unwrap();
+        let mut connection = client.get_connection().unwrap();
+        let known: String = redis::cmd("INFO").query(&mut connection).unwrap();
+        known.contains("slaves=1")
+    }
+
+    /// The settings that lead an agent here.
+    #[must_use]
+    pub fn settings(&self) -> Value {
+        json!({"host": "127.0.0.1", "port": self.port, "password": PASSWORD})
+    }
+
+    /// Connects to database `db` in the role of the Sensu server.
+    #[must_use]
+    pub fn server(&self, db: u8) -> Server {
+        let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/{db}", self.port);
+        let client = Client::open(url).unwrap();
+        Server {
+            connection: client.get_connection().unwrap(),
+            db,
+        }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What takes keepalives and results from their lists.
+pub struct Server {
+    connection: Connection,
+    db: u8,
+}
+
+impl Server {
+    fn key(&self, kind: &str, pipe: &str) -> String {
+        format!("transport:{}:{kind}:{pipe}", self.db)
+    }
+
+    /// The payload of the next keepalive, which has to come within `limit`.
+    pub fn keepalive_within(&mut self, limit: Duration) -> Value {
+        self.next("keepalives", limit)
+    }
+
+    /// The payload of the next keepalive.
+    pub fn keepalive(&mut self) -> Value {
+        self.keepalive_within(DEADLINE)
+    }
+
+    /// The payload of the next result.
+    pub fn result(&mut self) -> Value {
+        self.next("results", DEADLINE)
+    }
+
+    fn next(&mut self, pipe: &str, limit: Duration) -> Value {
+        let key = self.key("list", pipe);
+        let popped: Option<(String, String)> =
+            self.connection.blpop(key, limit.as_secs_f64()).unwrap();
+        let (_, payload) = popped.unwrap_or_else(|| panic!("no {pipe} within {limit:?}"));
+        serde_json::from_str(&payload).unwrap()
+    }
+
+    /// Asks every client of a subscription to run a check, and gives how many
+    /// there are.
+    pub fn request(&mut self, subscription: &str, check: &Value) -> u64 {
+        let key = self.key("channel", subscription);
+        self.connection.publish(key, check.to_string()).unwrap()
+    }
+
+    /// Asks one client of a `direct:` or `roundrobin:` subscription.
+    pub fn request_one(&mut self, subscription: &str, check: &Value) {
+        let key = self.key("list", subscription);
+        let _: u64 = self.connection.rpush(key, check.to_string()).unwrap();
+    }
+}
+
+/// A port that nobody has now. A server cannot be given a socket that is open.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
