@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Local};
 use serde_json::{Map, Value};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -72,6 +72,8 @@ pub struct Log {
 #[derive(Debug)]
 struct Shared {
     level: Level,
+    /// Everything is written for now, whatever the level.
+    debugging: Cell<bool>,
     format: Format,
     sink: RefCell<Sink>,
     secrets: RefCell<Vec<String>>,
@@ -103,6 +105,7 @@ impl Log {
         Self {
             shared: Rc::new(Shared {
                 level,
+                debugging: Cell::new(false),
                 format,
                 sink: RefCell::new(sink),
                 secrets: RefCell::default(),
@@ -134,10 +137,18 @@ impl Log {
         }
     }
 
+    /// From now on everything is written, or again only what the level asks for.
+    pub fn toggle_debug(&self) {
+        let debugging = &self.shared.debugging;
+        debugging.set(!debugging.get());
+        let state = if debugging.get() { "on" } else { "off" };
+        self.warn(&format!("debugging is {state}"), Value::Null);
+    }
+
     /// Whether lines of this level are written.
     #[must_use]
     pub fn shows(&self, level: Level) -> bool {
-        level >= self.shared.level
+        level >= self.shared.level || self.shared.debugging.get()
     }
 
     /// Writes a line at level debug.

@@ -19,6 +19,7 @@ use crate::transport::embedded::Embedded;
 use crate::transport::rabbitmq::Rabbitmq;
 use crate::transport::redis::Redis;
 use crate::transport::{self, TransportError};
+use nix::libc::SIGTRAP;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::env;
@@ -36,8 +37,10 @@ use tokio::time::timeout;
 
 /// The agent could not go on.
 const FAILED: u8 = 2;
-/// How long a stop waits for running checks and for their delivery.
+/// How long a stop waits for running checks, and then for their delivery.
 const STOP: Duration = Duration::from_secs(10);
+/// How long a check that was killed takes to be gone.
+const KILLED: Duration = Duration::from_secs(1);
 /// How long a change of connection waits for the delivery over the old one.
 const RECONNECT: Duration = Duration::from_secs(2);
 /// How long `--once` waits for delivery.
@@ -96,6 +99,8 @@ enum Ended {
     Exit(ExitCode),
     /// Other settings want another connection.
     Reconnect,
+    /// Somebody wants this client to be silent for a while.
+    Pause,
 }
 
 impl<'a> Agent<'a> {
@@ -133,6 +138,7 @@ impl<'a> Agent<'a> {
         let mut duties = Duties::of(&self.settings.get());
         self.say_hello(&duties);
         self.open_sockets().await;
+        let mut asked = None;
         loop {
             let settings = self.settings.get();
             let ended = match &settings.transport {
@@ -140,21 +146,50 @@ impl<'a> Agent<'a> {
                     let colours = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none();
                     let terminal = Rc::new(Terminal::new(self.log.clone(), colours));
                     let embedded = Embedded::new(Rc::clone(&self.pipeline), terminal);
-                    self.supervise(embedded, &mut duties, &mut signals).await
+                    self.supervise(embedded, &mut duties, &mut signals, asked)
+                        .await
                 }
                 Transport::Rabbitmq(brokers) => {
                     let client = &settings.client;
                     let brokers = brokers.clone();
                     let rabbitmq = Rabbitmq::new(brokers, &client.name, &client.subscriptions);
-                    self.supervise(rabbitmq, &mut duties, &mut signals).await
+                    self.supervise(rabbitmq, &mut duties, &mut signals, asked)
+                        .await
                 }
                 Transport::Redis(server) => {
                     let redis = Redis::new(server.clone(), &settings.client.subscriptions);
-                    self.supervise(redis, &mut duties, &mut signals).await
+                    self.supervise(redis, &mut duties, &mut signals, asked)
+                        .await
                 }
             };
-            if let Ended::Exit(code) = ended {
-                return Ok(code);
+            asked = match ended {
+                Ended::Exit(code) => return Ok(code),
+                Ended::Reconnect => None,
+                Ended::Pause => self.pause(&mut duties, &mut signals).await,
+            };
+        }
+    }
+
+    /// Without a connection and without checks until a signal, which may be one
+    /// to stop.
+    async fn pause(&self, duties: &mut Duties, signals: &mut Signals) -> Option<Ended> {
+        self.log.warn("paused, USR2 resumes", Value::Null);
+        loop {
+            match signals.next().await {
+                Asked::Stop(name) => return Some(self.stop(name)),
+                Asked::Reopen => {
+                    self.log.reopen();
+                    self.log.warn("resumed", Value::Null);
+                    duties.skip_due();
+                    return None;
+                }
+                Asked::Reload => {
+                    self.log.reopen();
+                    duties.skip_due();
+                    self.reload(duties).await;
+                }
+                Asked::Debug => self.log.toggle_debug(),
+                Asked::Pause => {}
             }
         }
     }
@@ -205,12 +240,14 @@ impl<'a> Agent<'a> {
     }
 
     /// Runs until a signal, the end of `--once`, a transport that cannot go on,
-    /// or settings that want another one.
+    /// or settings that want another one; or does no more than to end, where
+    /// that was `asked` for already.
     async fn supervise<T: transport::Transport>(
         &self,
         transport: T,
         duties: &mut Duties,
         signals: &mut Signals,
+        asked: Option<Ended>,
     ) -> Ended {
         let served = Served {
             settings: Rc::clone(&self.settings),
@@ -221,34 +258,32 @@ impl<'a> Agent<'a> {
             closing: Closing::default(),
         };
         let mut connection = pin!(keep_connected(transport, &served));
-        let ended = tokio::select! {
-            failed = &mut connection => Err(failed),
-            ended = self.work(duties, signals) => Ok(ended),
-        };
-        let (code, limit) = match ended {
-            Ok(Ended::Exit(code)) => (Some(code), STOP),
-            Ok(Ended::Reconnect) => (None, RECONNECT),
-            Err(failed) => return Ended::Exit(self.give_up(failed)),
-        };
-        if code.is_some() {
-            self.runner.stop();
-            self.sockets.take();
-        }
-        let stopped = async {
-            if code.is_some() {
-                self.runner.finished().await;
+        let work = async {
+            match asked {
+                Some(ended) => ended,
+                None => self.work(duties, signals).await,
             }
-            self.outbox.emptied().await;
+        };
+        let ended = tokio::select! {
+            failed = &mut connection => return Ended::Exit(self.give_up(failed)),
+            ended = work => ended,
+        };
+        let limit = match ended {
+            Ended::Exit(_) => STOP,
+            Ended::Reconnect | Ended::Pause => RECONNECT,
+        };
+        let delivered = async {
+            if let Ended::Exit(_) = ended {
+                self.end_checks().await;
+            }
+            timeout(limit, self.outbox.emptied()).await
         };
         tokio::select! {
             failed = &mut connection => return Ended::Exit(self.give_up(failed)),
-            done = timeout(limit, stopped) => if done.is_err() && code.is_some() {
+            done = delivered => if done.is_err() && matches!(ended, Ended::Exit(_)) {
                 let data = json!({ "undelivered": self.outbox.len() });
                 self.log.warn("stopped before everything was delivered", data);
             }
-        }
-        if code.is_some() {
-            self.runner.kill();
         }
         served.closing.ask();
         if timeout(limit, connection).await.is_err() {
@@ -257,12 +292,27 @@ impl<'a> Agent<'a> {
                 Value::Null,
             );
         }
-        let Some(code) = code else {
-            return Ended::Reconnect;
-        };
-        self.pipeline.kill();
-        self.log.info("venus-agent stopped", Value::Null);
-        Ended::Exit(code)
+        if let Ended::Exit(_) = ended {
+            self.pipeline.kill();
+            self.log.info("venus-agent stopped", Value::Null);
+        }
+        ended
+    }
+
+    /// Nothing starts any more, and what runs has a while to end. The last
+    /// result is that this client goes, if the server is to hear of it.
+    async fn end_checks(&self) {
+        self.runner.stop();
+        self.sockets.take();
+        if timeout(STOP, self.runner.finished()).await.is_err() {
+            self.log.warn("killing checks that do not end", Value::Null);
+            self.runner.kill();
+            // What was killed is gone in a moment, and has a result as well.
+            drop(timeout(KILLED, self.runner.finished()).await);
+        }
+        if self.arguments.mode == Mode::Run {
+            self.runner.deregister();
+        }
     }
 
     /// The work proper: starts each check when it is due, and answers signals.
@@ -285,6 +335,8 @@ impl<'a> Agent<'a> {
                             return Ended::Reconnect;
                         }
                     }
+                    Asked::Debug => self.log.toggle_debug(),
+                    Asked::Pause => return Ended::Pause,
                 },
             }
         }
@@ -375,7 +427,10 @@ fn child_path(environment: &Environment) -> OsString {
 enum Asked {
     Stop(&'static str),
     Reload,
+    /// Open the log anew, and go on if paused.
     Reopen,
+    Pause,
+    Debug,
 }
 
 /// The signals that we answer.
@@ -383,7 +438,9 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    user1: Signal,
     user2: Signal,
+    trap: Signal,
 }
 
 impl Signals {
@@ -392,7 +449,9 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
             user2: signal(SignalKind::user_defined2())?,
+            trap: signal(SignalKind::from_raw(SIGTRAP))?,
         })
     }
 
@@ -411,7 +470,9 @@ impl Signals {
             _ = self.terminate.recv() => Asked::Stop("TERM"),
             _ = self.interrupt.recv() => Asked::Stop("INT"),
             _ = self.hang_up.recv() => Asked::Reload,
+            _ = self.user1.recv() => Asked::Pause,
             _ = self.user2.recv() => Asked::Reopen,
+            _ = self.trap.recv() => Asked::Debug,
         }
     }
 }

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_local;
 use venus_collectors::{Spec, registry};
 use venus_event::{Attributes, CheckResult, Severity};
+use venus_settings::merge;
 
 /// Runs checks; there is one in an agent.
 pub struct Runner {
@@ -251,6 +252,31 @@ impl Runner {
 
     /// Takes a result that somebody else on this node has made.
     pub fn publish_local(&self, check: Attributes) {
+        self.publish(check);
+    }
+
+    /// Tells the server that this client goes, if its settings want that.
+    pub fn deregister(&self) {
+        let settings = self.settings.get();
+        let client = &settings.client;
+        if !client.deregister {
+            return;
+        }
+        let mut check = Attributes::new();
+        check.insert("handler".to_owned(), json!("deregistration"));
+        check.insert("status".to_owned(), json!(1));
+        if let Some(Value::Object(more)) = client.attributes.get("deregistration") {
+            merge(&mut check, more.clone());
+        }
+        let now = clock::epoch_seconds();
+        for (key, value) in [
+            ("name", json!("deregistration")),
+            ("output", json!("client initiated deregistration")),
+            ("issued", json!(now)),
+            ("executed", json!(now)),
+        ] {
+            check.insert(key.to_owned(), value);
+        }
         self.publish(check);
     }
 

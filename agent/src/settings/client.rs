@@ -16,6 +16,8 @@ pub struct Client {
     pub safe_mode: bool,
     /// Whether keepalives are sent.
     pub keepalives: bool,
+    /// Whether the server hears when this client stops.
+    pub deregister: bool,
     /// Keys whose values never leave the node.
     pub redact: Vec<String>,
     /// Goes into every result, so that the server can tell its own clients.
@@ -131,12 +133,12 @@ impl Client {
             subscriptions,
             safe_mode: reader.boolean("safe_mode").unwrap_or(false),
             keepalives: reader.boolean("keepalives").unwrap_or(true),
+            deregister: reader.boolean("deregister").unwrap_or(false),
             redact,
             signature: reader.string("signature").map(str::to_owned),
             attributes,
             name,
         };
-        reader.boolean("deregister");
         for key in ["registration", "deregistration"] {
             if let Some(mut part) = reader.child(key) {
                 handlers(&mut part);

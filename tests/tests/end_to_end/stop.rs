@@ -5,7 +5,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 use serde_json::{Value, json};
 use std::fs;
-use venus_tests::program::Running;
+use venus_tests::program::{Running, wait_until};
 use venus_tests::rabbitmq::{RabbitMq, Vhost};
 use venus_tests::server::Server;
 
@@ -56,7 +56,13 @@ fn h_a_check_that_does_not_end_does_not_hold_the_stop() {
     let pid = fs::read_to_string(&ready).unwrap();
     let pid = Pid::from_raw(pid.trim().parse().unwrap());
     agent.signal(Signal::SIGTERM);
-    agent.stdout_line("stopped before everything was delivered");
+    agent.stdout_line("killing checks that do not end");
+    let result = server.result();
+    let check = &result["payload"]["check"];
+    assert_eq!(
+        (&check["name"], &check["status"]),
+        (&json!("endless"), &json!(9))
+    );
     assert_eq!(agent.wait().code(), Some(0));
     // Gone, or a zombie that its new parent has not reaped yet.
     let state = fs::read_to_string(format!("/proc/{pid}/stat"));
@@ -109,6 +115,97 @@ fn h_nothing_new_starts_once_a_stop_was_asked_for() {
     assert_eq!(server.result()["payload"]["check"]["name"], "first");
     assert_eq!(agent.wait().code(), Some(0));
     assert!(!started.exists());
+}
+
+#[test]
+fn h_the_server_hears_that_a_client_goes_and_nothing_after_it() {
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let mut settings = settings(&vhost);
+    settings["client"]["deregister"] = json!(true);
+    settings["client"]["deregistration"] = json!({
+        "handler": "decommission", "status": 2, "output": "mine", "team": "hpc",
+    });
+    let mut agent = Running::agent(&settings);
+    server.keepalive();
+    let dir = tempfile::tempdir().unwrap();
+    let [ready, gate] = ["ready", "gate"].map(|name| {
+        let path = dir.path().join(name);
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        path
+    });
+    let command = format!("echo > {}; cat {}", ready.display(), gate.display());
+    server.request("all", &json!({"name": "slow", "command": command}));
+    fs::read(&ready).unwrap();
+    agent.signal(Signal::SIGTERM);
+    agent.stdout_line("received signal, stopping");
+    fs::write(&gate, "done\n").unwrap();
+    assert_eq!(server.result()["payload"]["check"]["name"], "slow");
+    let mut result = server.result();
+    let check = &mut result["payload"]["check"];
+    for time in ["issued", "executed"] {
+        assert!(check[time].take().is_u64());
+    }
+    let expected = json!({
+        "handler": "decommission", "status": 2, "output": "client initiated deregistration",
+        "team": "hpc", "name": "deregistration", "issued": null, "executed": null,
+    });
+    assert_eq!(check.to_string(), expected.to_string());
+    assert_eq!(agent.wait().code(), Some(0));
+}
+
+#[test]
+fn h_a_paused_client_is_gone_until_it_is_resumed() {
+    let Some(broker) = RabbitMq::shared() else {
+        return;
+    };
+    let vhost = broker.vhost();
+    let mut server = Server::connect(&vhost);
+    let mut settings = settings(&vhost);
+    settings["client"]["deregister"] = json!(true);
+    let mut agent = Running::agent(&settings);
+    server.keepalive();
+    agent.signal(Signal::SIGUSR1);
+    agent.stdout_line("paused");
+    // Its queue goes with it, so that this reaches nobody.
+    let queues = || broker.ctl(&["list_queues", "-p", &vhost.name, "name"]);
+    wait_until(|| !queues().contains("one-"));
+    server.request("all", &json!({"name": "missed", "command": "true"}));
+    agent.signal(Signal::SIGUSR2);
+    agent.stdout_line("resumed");
+    server.keepalive();
+    server.request("all", &json!({"name": "seen", "command": "true"}));
+    assert_eq!(server.result()["payload"]["check"]["name"], "seen");
+    // One that is paused can be stopped, and still says goodbye.
+    agent.signal(Signal::SIGUSR1);
+    agent.stdout_line("paused");
+    agent.signal(Signal::SIGTERM);
+    let result = server.result();
+    assert_eq!(result["payload"]["check"]["name"], "deregistration");
+    assert_eq!(agent.wait().code(), Some(0));
+}
+
+#[test]
+fn b_trap_turns_debugging_on_and_off() {
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let mut agent = Running::agent(&settings(&vhost));
+    server.keepalive();
+    for (state, seen) in [("on", true), ("off", false)] {
+        agent.signal(Signal::SIGTRAP);
+        agent.stdout_line(&format!("debugging is {state}"));
+        let name = format!("while-{state}");
+        server.request("all", &json!({"name": name, "command": "true"}));
+        server.result_of(&name);
+        if seen {
+            agent.stdout_line("publishing check result");
+        }
+    }
+    agent.signal(Signal::SIGTERM);
+    agent.wait();
+    assert!(!agent.rest_of_stdout().contains("while-off"));
 }
 
 #[test]
