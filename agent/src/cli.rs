@@ -33,6 +33,11 @@ pub enum Mode {
     Run,
     /// One cycle, then exit.
     Once,
+    /// Examine this node and exit.
+    Doctor {
+        /// Whether to print JSON.
+        json: bool,
+    },
     /// Check the settings and exit.
     ValidateConfig,
     /// Print the settings and exit.
@@ -45,13 +50,16 @@ pub enum Mode {
 impl Arguments {
     /// Reads the command line; the error is help, version, or what is wrong.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = command().try_get_matches_from(arguments)?;
+        let whole = command().try_get_matches_from(arguments)?;
+        // What is common to both is found with either.
+        let doctor = whole.subcommand_matches("doctor");
+        let matches = doctor.unwrap_or(&whole);
         // In the background the working directory is another.
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        let path = |name: &str| matches.get_one::<PathBuf>(name).map(absolute);
+        let path = |name: &str| whole.get_one::<PathBuf>(name).map(absolute);
         Ok(Self {
             sources: Sources {
-                file: path("config"),
+                file: matches.get_one("config").map(absolute),
                 dirs: matches
                     .get_many::<PathBuf>("config_dir")
                     .into_iter()
@@ -60,9 +68,14 @@ impl Arguments {
                     .collect(),
             },
             log_file: path("log"),
-            level: level(&matches),
-            mode: mode(&matches),
-            background: matches.get_flag("background"),
+            level: level(&whole),
+            mode: match doctor {
+                Some(doctor) => Mode::Doctor {
+                    json: doctor.get_flag("json"),
+                },
+                None => mode(&whole),
+            },
+            background: whole.get_flag("background"),
             pid_file: path("pid_file"),
             extension_dir: path("extension_dir"),
         })
@@ -129,7 +142,7 @@ pub fn command() -> Command {
              Without a broker in its settings it prints this node's metrics.",
         )
         .disable_version_flag(true)
-        .arg(path("config", 'c', "FILE", "Settings file [default: /etc/sensu/config.json, if it exists]"))
+        .arg(path("config", 'c', "FILE", "Settings file [default: /etc/sensu/config.json, if it exists]").global(true))
         .arg(
             path(
                 "config_dir",
@@ -139,7 +152,8 @@ pub fn command() -> Command {
                  [default: /etc/sensu/conf.d, if it exists]",
             )
             .value_delimiter(',')
-            .action(ArgAction::Append),
+            .action(ArgAction::Append)
+            .global(true),
         )
         .arg(path("extension_dir", 'e', "DIR", "Accepted for sensu-client's sake: Ruby extensions are not run"))
         .arg(path("log", 'l', "FILE", "Log to a file, which HUP and USR2 open anew"))
@@ -165,8 +179,13 @@ pub fn command() -> Command {
                 .action(ArgAction::Version)
                 .help("Print the version and exit"),
         )
+        .subcommand(
+            Command::new("doctor")
+                .about("Look at everything that the agent needs, and say what is wrong (exit status 0 or 2)")
+                .arg(flag("json", "Print the findings as JSON")),
+        )
         .after_help(
-            "Example:\n  venus-agent --once\n\n\
+            "Examples:\n  venus-agent --once\n  venus-agent doctor\n\n\
              Exit status: 0 stopped as asked, 2 bad arguments or settings; with --once the worst status.",
         )
 }

@@ -29,7 +29,7 @@ pub(crate) fn configure(
     };
     let settings = &found.settings;
     match arguments.mode {
-        Mode::Run | Mode::Once => {}
+        Mode::Run | Mode::Once | Mode::Doctor { .. } => {}
         Mode::ValidateConfig => {
             found.warn(&stderr);
             let data = json!({ "files": found.files });

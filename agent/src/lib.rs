@@ -13,6 +13,7 @@
 //! - [`outbox`]: results that are not delivered yet.
 //! - `transport`: one trait; `RabbitMQ`, Redis, or none (embedded).
 //! - `connection`: keeps a transport connected and serves it.
+//! - `doctor`: looks at all of it without running it.
 //! - `health`: what of it others on this node may know.
 //! - `duties`: what this node runs by itself; `local`: what others hand in.
 //! - [`keepalive`], [`pipeline`] (events and handlers of an agent without a
@@ -27,6 +28,7 @@ pub mod clock;
 mod configure;
 mod connection;
 mod daemon;
+mod doctor;
 mod duties;
 mod health;
 pub mod host;

@@ -1,11 +1,12 @@
 //! Starts everything, waits for signals, stops everything in order.
 
-use crate::check::Runner;
+use crate::check::{Runner, child_path};
 use crate::cli::{Arguments, Mode};
 use crate::clock;
 use crate::configure::{configure, reconfigure};
 use crate::connection::{Closing, Served, keep_connected};
 use crate::daemon::{self, PidFile};
+use crate::doctor;
 use crate::duties::Duties;
 use crate::health::Health;
 use crate::local::Sockets;
@@ -23,9 +24,7 @@ use nix::libc::SIGTRAP;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::env;
-use std::ffi::OsString;
 use std::io::{self, ErrorKind, IsTerminal};
-use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -45,16 +44,12 @@ const KILLED: Duration = Duration::from_secs(1);
 const RECONNECT: Duration = Duration::from_secs(2);
 /// How long `--once` waits for delivery.
 const DELIVER: Duration = Duration::from_secs(30);
-/// Where checks and handlers are found beside the agent's own PATH.
-const PATHS: [&str; 3] = [
-    "/usr/lib/venus/checks",
-    "/etc/sensu/plugins",
-    "/etc/sensu/handlers",
-];
-
 /// Runs the agent as the command line wants it.
 #[must_use]
 pub fn run(arguments: &Arguments, environment: &Environment) -> ExitCode {
+    if let Mode::Doctor { json } = arguments.mode {
+        return doctor::run(arguments, environment, json);
+    }
     let (settings, log) = match configure(arguments, environment) {
         Ok(configured) => configured,
         Err(code) => return code,
@@ -410,17 +405,6 @@ impl<'a> Agent<'a> {
             }
         }
     }
-}
-
-/// The agent's PATH, where the agent itself is, and [`PATHS`].
-fn child_path(environment: &Environment) -> OsString {
-    let own = environment.get("PATH").cloned().unwrap_or_default();
-    let beside = env::current_exe().ok();
-    let beside = beside.and_then(|program| program.parent().map(PathBuf::from));
-    let all = env::split_paths(&own)
-        .chain(beside)
-        .chain(PATHS.map(PathBuf::from));
-    env::join_paths(all).unwrap_or_else(|_| OsString::from(own))
 }
 
 /// What a signal asks for.

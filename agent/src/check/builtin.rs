@@ -54,7 +54,7 @@ pub fn builtin_checks(settings: &Settings) -> Vec<Check> {
 
 /// What a collector answered.
 #[derive(Debug)]
-pub(super) struct Collected {
+pub(crate) struct Collected {
     /// Finished Graphite lines; empty where this host has nothing to measure.
     pub lines: String,
     /// What could not be measured, one line each, or why there is nothing.
@@ -63,7 +63,7 @@ pub(super) struct Collected {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BuiltinError {
+pub(crate) enum BuiltinError {
     /// A scheme that Graphite cannot take.
     #[error(transparent)]
     Scheme(#[from] SchemeError),
@@ -79,7 +79,7 @@ pub(super) enum BuiltinError {
 }
 
 /// Collectors by extension and options, kept with their buffers and open files.
-pub(super) struct Collectors {
+pub(crate) struct Collectors {
     kept: HashMap<String, Kept>,
     problems: Vec<CollectError>,
 }
@@ -93,7 +93,7 @@ struct Kept {
 impl Collectors {
     /// None yet.
     #[must_use]
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             kept: HashMap::new(),
             problems: Vec::new(),
@@ -102,7 +102,7 @@ impl Collectors {
 
     /// Runs the collector `spec` as `check` wants it: its options are the
     /// check's attributes of the same name (`include_device`), `scheme` too.
-    pub(super) fn collect(
+    pub(crate) fn collect(
         &mut self,
         spec: &'static Spec,
         check: &Attributes,

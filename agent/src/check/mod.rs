@@ -7,9 +7,13 @@
 mod builtin;
 mod command;
 mod hooks;
+mod path;
 mod runner;
 mod tokens;
 
+pub(crate) use builtin::Collectors;
 pub use builtin::builtin_checks;
 pub use command::{Execution, Groups, Limits, run_command};
+pub(crate) use path::child_path;
 pub use runner::Runner;
+pub(crate) use tokens::substituted;

@@ -3,7 +3,7 @@
 use super::builtin::Collectors;
 use super::command::{Groups, Limits, input, rounded, run_command};
 use super::hooks::run_hook;
-use super::tokens::Tokens;
+use super::tokens::substituted;
 use crate::clock;
 use crate::log::{Level, Log};
 use crate::outbox::Outbox;
@@ -181,21 +181,17 @@ impl Runner {
         }
         let settings = self.settings.get();
         let client = &settings.client;
-        let mut tokens = Tokens::of(client);
-        let substituted = tokens.substitute(&Value::Object(check.clone()));
-        let command = substituted.get("command").and_then(Value::as_str);
-        let command = command.unwrap_or_default().to_owned();
+        let (substituted, unmatched) = substituted(&check, client);
+        let command = text(&substituted, "command").unwrap_or_default().to_owned();
         // Published are the command and the hooks with tokens in them, so that
         // no secret leaks; every other attribute as substituted.
-        if let Value::Object(substituted) = substituted {
-            for (key, value) in substituted {
-                if key != "command" && key != "hooks" {
-                    check.insert(key, value);
-                }
+        for (key, value) in substituted {
+            if key != "command" && key != "hooks" {
+                check.insert(key, value);
             }
         }
         check.insert("executed".to_owned(), json!(clock::epoch_seconds()));
-        if let Some(unmatched) = tokens.unmatched() {
+        if let Some(unmatched) = unmatched {
             refuse(&mut check, &unmatched);
             return self.publish(check);
         }

@@ -2,6 +2,7 @@
 
 use crate::settings::Client;
 use serde_json::Value;
+use venus_event::Attributes;
 
 /// Substitutes tokens from a client's attributes and remembers those that
 /// nothing stands for.
@@ -9,6 +10,16 @@ use serde_json::Value;
 pub(super) struct Tokens<'a> {
     client: &'a Client,
     unmatched: Vec<String>,
+}
+
+/// A copy of a check's definition with its tokens substituted, and the message
+/// about those that nothing stands for, if there are any.
+pub(crate) fn substituted(check: &Attributes, client: &Client) -> (Attributes, Option<String>) {
+    let mut tokens = Tokens::of(client);
+    let values = check.iter();
+    let substituted = values.map(|(key, value)| (key.clone(), tokens.substitute(value)));
+    let substituted = substituted.collect();
+    (substituted, tokens.unmatched())
 }
 
 impl<'a> Tokens<'a> {

@@ -110,12 +110,9 @@ async fn connect(
     let mut consumers = Vec::new();
     let mut own_queue_declared = false;
     for subscription in subscriptions {
-        let shared = subscription.starts_with("direct:") || subscription.starts_with("roundrobin:");
-        let (kind, queue) = if shared {
-            (ExchangeKind::Direct, subscription.as_str())
-        } else {
-            (ExchangeKind::Fanout, own_queue.as_str())
-        };
+        let kind = kind_of(subscription);
+        let shared = kind == ExchangeKind::Direct;
+        let queue = if shared { subscription } else { &own_queue };
         let new = shared || !own_queue_declared;
         own_queue_declared |= !shared;
         if new {
@@ -147,7 +144,22 @@ async fn connect(
     Ok((link, requests))
 }
 
-async fn open(broker: &Broker, client: &str, heartbeat: u16) -> lapin::Result<Connection> {
+/// One client takes a request of a `direct:` or `roundrobin:` subscription, all
+/// of them one of any other.
+pub(crate) fn kind_of(subscription: &str) -> ExchangeKind {
+    if subscription.starts_with("direct:") || subscription.starts_with("roundrobin:") {
+        ExchangeKind::Direct
+    } else {
+        ExchangeKind::Fanout
+    }
+}
+
+/// A connection, logged in.
+pub(crate) async fn open(
+    broker: &Broker,
+    client: &str,
+    heartbeat: u16,
+) -> lapin::Result<Connection> {
     let uri = AMQPUri {
         scheme: AMQPScheme::AMQP,
         authority: AMQPAuthority {
@@ -196,7 +208,11 @@ async fn open(broker: &Broker, client: &str, heartbeat: u16) -> lapin::Result<Co
 }
 
 /// Another flag than these would be a channel error for everybody else.
-async fn declare(channel: &Channel, name: &str, kind: ExchangeKind) -> lapin::Result<()> {
+pub(crate) async fn declare(
+    channel: &Channel,
+    name: &str,
+    kind: ExchangeKind,
+) -> lapin::Result<()> {
     let options = ExchangeDeclareOptions {
         passive: false,
         durable: false,
@@ -209,7 +225,8 @@ async fn declare(channel: &Channel, name: &str, kind: ExchangeKind) -> lapin::Re
         .await
 }
 
-async fn declare_queue(channel: &Channel, name: &str) -> lapin::Result<Queue> {
+/// The flags of every queue that there is.
+pub(crate) async fn declare_queue(channel: &Channel, name: &str) -> lapin::Result<Queue> {
     let options = QueueDeclareOptions {
         passive: false,
         durable: false,
@@ -382,9 +399,16 @@ fn is_hang_up(error: &lapin::Error) -> bool {
     )
 }
 
-/// What the broker said, and what a person can do about it.
 fn failure(broker: &str, error: &lapin::Error) -> TransportError {
-    let what = match error.kind() {
+    TransportError::Broker {
+        broker: broker.to_owned(),
+        what: say(error),
+    }
+}
+
+/// What the broker said, and what a person can do about it.
+pub(crate) fn say(error: &lapin::Error) -> String {
+    match error.kind() {
         ErrorKind::IOError(error) => {
             let said = error.to_string();
             let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
@@ -410,10 +434,6 @@ fn failure(broker: &str, error: &lapin::Error) -> TransportError {
             format!("{}{advice}", said.as_str().trim_end_matches('.'))
         }
         _ => error.to_string(),
-    };
-    TransportError::Broker {
-        broker: broker.to_owned(),
-        what,
     }
 }
 

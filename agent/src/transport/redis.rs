@@ -52,9 +52,11 @@ impl Transport for Redis {
     type Requests = RedisRequests;
 
     async fn connect(&mut self) -> Result<(RedisLink, RedisRequests), TransportError> {
-        let (server, address) = find(&self.settings).await?;
-        let broker = Broker(format!("redis {address}, db {}", self.settings.db));
-        let connected = connect(&self.settings, &server, &self.subscriptions, &broker).await;
+        let settings = &self.settings;
+        let address = find(settings).await?;
+        let broker = Broker(format!("redis {address}, db {}", settings.db));
+        let server = Server::at(&address, settings).map_err(|error| broker.failure(&error))?;
+        let connected = connect(settings, &server, &self.subscriptions, &broker).await;
         connected.map_err(|error| broker.failure(&error))
     }
 }
@@ -65,23 +67,23 @@ struct Broker(String);
 
 async fn connect(
     settings: &settings::Redis,
-    server: &Client,
+    server: &Server,
     subscriptions: &[String],
     broker: &Broker,
 ) -> RedisResult<(RedisLink, RedisRequests)> {
-    let keepalives = open(server).await?;
-    let results = open(server).await?;
+    let keepalives = server.open().await?;
+    let results = server.open().await?;
     let mut channels: Vec<String> = Vec::new();
     let mut lists = Vec::new();
     for subscription in subscriptions {
         if subscription.starts_with("direct:") || subscription.starts_with("roundrobin:") {
             let list = name(settings, "list", subscription);
-            lists.push(wait_at(open(server).await?, list));
+            lists.push(wait_at(server.open().await?, list));
         } else {
             channels.push(name(settings, "channel", subscription));
         }
     }
-    let mut listener = listen(server).await?;
+    let mut listener = server.listen().await?;
     listener.subscribe(&channels).await?;
     let (sink, channels) = listener.split();
     let requests = RedisRequests {
@@ -105,47 +107,54 @@ fn name(settings: &settings::Redis, kind: &str, pipe: &str) -> String {
     format!("transport:{}:{kind}:{pipe}", settings.named_db)
 }
 
-async fn open(server: &Client) -> RedisResult<MultiplexedConnection> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(ANSWER))
-        // Longer than what waits at a list is given to answer.
-        .set_response_timeout(Some(PING + ANSWER));
-    server
-        .get_multiplexed_async_connection_with_config(&config)
-        .await
-}
+/// A server as one of these settings' connections finds it.
+#[derive(Debug)]
+pub(crate) struct Server(Client);
 
-async fn listen(server: &Client) -> RedisResult<PubSub> {
-    let listener = timeout(ANSWER, server.get_async_pubsub()).await;
-    listener.map_err(silent)?
+impl Server {
+    /// The one at an address, which the settings or a sentinel name.
+    pub(crate) fn at(address: &Address, settings: &settings::Redis) -> RedisResult<Self> {
+        let info = RedisConnectionInfo::default()
+            .set_db(settings.db)
+            .set_skip_set_lib_name();
+        let info = match &settings.user {
+            Some(user) => info.set_username(user),
+            None => info,
+        };
+        let info = match &settings.password {
+            Some(password) => info.set_password(password),
+            None => info,
+        };
+        Ok(Self(client(address, settings.tls.as_ref(), info)?))
+    }
+
+    /// A connection, logged in.
+    pub(crate) async fn open(&self) -> RedisResult<MultiplexedConnection> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(ANSWER))
+            // Longer than what waits at a list is given to answer.
+            .set_response_timeout(Some(PING + ANSWER));
+        self.0
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+    }
+
+    async fn listen(&self) -> RedisResult<PubSub> {
+        let listener = timeout(ANSWER, self.0.get_async_pubsub()).await;
+        listener.map_err(silent)?
+    }
 }
 
 fn silent(_: tokio::time::error::Elapsed) -> RedisError {
     io::Error::new(io::ErrorKind::TimedOut, "no answer").into()
 }
 
-/// The server of the settings, or the one that the first sentinel with an
-/// answer names.
-async fn find(settings: &settings::Redis) -> Result<(Client, Address), TransportError> {
-    let mut address = settings.address.clone();
-    if !settings.sentinels.is_empty() {
-        address = ask_sentinels(settings).await?;
-    }
-    let info = RedisConnectionInfo::default()
-        .set_db(settings.db)
-        .set_skip_set_lib_name();
-    let info = match &settings.user {
-        Some(user) => info.set_username(user),
-        None => info,
-    };
-    let info = match &settings.password {
-        Some(password) => info.set_password(password),
-        None => info,
-    };
-    let server = client(&address, settings.tls.as_ref(), info);
-    match server {
-        Ok(server) => Ok((server, address)),
-        Err(error) => Err(Broker(settings.to_string()).failure(&error)),
+/// The address of the settings, or the one that a sentinel with an answer names.
+async fn find(settings: &settings::Redis) -> Result<Address, TransportError> {
+    if settings.sentinels.is_empty() {
+        Ok(settings.address.clone())
+    } else {
+        ask_sentinels(settings).await
     }
 }
 
@@ -156,7 +165,7 @@ async fn ask_sentinels(settings: &settings::Redis) -> Result<Address, TransportE
     for sentinel in &sentinels {
         let broker = Broker(format!("sentinel {sentinel}"));
         match ask_sentinel(sentinel, &settings.master).await {
-            Ok(Some((host, port))) => return Ok(Address { host, port }),
+            Ok(Some(address)) => return Ok(address),
             Ok(None) => {
                 let master = &settings.master;
                 failed = Some(broker.error(format!(
@@ -170,14 +179,16 @@ async fn ask_sentinels(settings: &settings::Redis) -> Result<Address, TransportE
     Err(failed.unwrap_or_else(|| Broker(settings.to_string()).error(String::new())))
 }
 
-async fn ask_sentinel(sentinel: &Address, master: &str) -> RedisResult<Option<(String, u16)>> {
+/// Where a sentinel knows the server of this name, if it does.
+pub(crate) async fn ask_sentinel(sentinel: &Address, master: &str) -> RedisResult<Option<Address>> {
     let info = RedisConnectionInfo::default().set_skip_set_lib_name();
-    let mut connection = open(&client(sentinel, None, info)?).await?;
-    cmd("SENTINEL")
+    let mut connection = Server(client(sentinel, None, info)?).open().await?;
+    let known: Option<(String, u16)> = cmd("SENTINEL")
         .arg("get-master-addr-by-name")
         .arg(master)
         .query_async(&mut connection)
-        .await
+        .await?;
+    Ok(known.map(|(host, port)| Address { host, port }))
 }
 
 fn client(address: &Address, tls: Option<&Tls>, redis: RedisConnectionInfo) -> RedisResult<Client> {
@@ -367,22 +378,26 @@ impl Broker {
         }
     }
 
-    /// What Redis said, and what a person can do about it.
     fn failure(&self, error: &RedisError) -> TransportError {
-        let said = error.to_string();
-        let advice = if error.is_connection_refusal() {
-            "; is Redis running and listening there?"
-        } else if error.kind() == ErrorKind::AuthenticationFailed
-            || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
-        {
-            "; see password in the redis settings"
-        } else if error.code() == Some("READONLY") {
-            "; it is a replica: see sentinels in the redis settings"
-        } else if said.contains("UnknownIssuer") {
-            "; see ssl.cacert in the redis settings"
-        } else {
-            ""
-        };
-        self.error(said + advice)
+        self.error(say(error))
     }
+}
+
+/// What Redis said, and what a person can do about it.
+pub(crate) fn say(error: &RedisError) -> String {
+    let said = error.to_string();
+    let advice = if error.is_connection_refusal() {
+        "; is Redis running and listening there?"
+    } else if error.kind() == ErrorKind::AuthenticationFailed
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
+    {
+        "; see password in the redis settings"
+    } else if error.code() == Some("READONLY") {
+        "; it is a replica: see sentinels in the redis settings"
+    } else if said.contains("UnknownIssuer") {
+        "; see ssl.cacert in the redis settings"
+    } else {
+        ""
+    };
+    said + advice
 }

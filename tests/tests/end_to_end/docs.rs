@@ -70,7 +70,7 @@ fn commands(text: &str) -> Vec<&str> {
         let agent = line.strip_prefix("venus-agent ");
         let agent = agent.is_some_and(|arguments| {
             let mut words = arguments.split(' ');
-            words.any(|word| ["--once", "-V", "-P", "--validate_config"].contains(&word))
+            words.any(|word| ["--once", "-V", "-P", "--validate_config", "doctor"].contains(&word))
         });
         agent || line.starts_with("venus-checks metrics-") || line.starts_with("venus-checks list")
     };

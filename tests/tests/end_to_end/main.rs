@@ -12,6 +12,7 @@
 
 mod builtin;
 mod docs;
+mod doctor;
 mod embedded;
 mod local;
 mod redis;

@@ -1,0 +1,107 @@
+//! `venus-agent doctor`: looks at everything that the agent needs, without
+//! running it, and says of each whether it is well or what to do.
+
+mod broker;
+mod node;
+mod rabbitmq;
+mod redis;
+mod report;
+
+use crate::cli::Arguments;
+use crate::host;
+use crate::settings::load::load;
+use crate::settings::{Environment, Settings, Transport, typos};
+use report::Report;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use tokio::runtime;
+
+/// The environment variables that settings come from.
+const VARIABLES: [&str; 7] = [
+    "SENSU_TRANSPORT_NAME",
+    "RABBITMQ_URL",
+    "REDIS_URL",
+    "REDIS_SENTINEL_URLS",
+    "SENSU_CLIENT_NAME",
+    "SENSU_CLIENT_ADDRESS",
+    "SENSU_CLIENT_SUBSCRIPTIONS",
+];
+
+/// Examines this node and prints what was found; the exit code is 0 where
+/// nothing is wrong, else 2.
+pub(crate) fn run(arguments: &Arguments, environment: &Environment, json: bool) -> ExitCode {
+    let mut report = Report::default();
+    if let Some(settings) = read_settings(arguments, environment, &mut report) {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(examine(&settings, environment, &mut report)),
+            Err(error) => report.fail("agent", format!("it cannot run: {error}")),
+        }
+    }
+    let text = if json {
+        report.to_json()
+    } else {
+        report.to_text()
+    };
+    // A reader that went away has seen enough.
+    io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .unwrap_or_default();
+    ExitCode::from(if report.is_healthy() { 0 } else { 2 })
+}
+
+async fn examine(settings: &Settings, environment: &Environment, report: &mut Report) {
+    node::examine(settings, environment, report).await;
+    let client = &settings.client;
+    match &settings.transport {
+        Transport::Embedded => report.ok("broker", "none in the settings: none is needed"),
+        Transport::Rabbitmq(brokers) => {
+            for broker in brokers {
+                rabbitmq::examine(broker, client, report).await;
+            }
+        }
+        Transport::Redis(server) => redis::examine(server, report).await,
+    }
+}
+
+fn read_settings(
+    arguments: &Arguments,
+    environment: &Environment,
+    report: &mut Report,
+) -> Option<Settings> {
+    const AREA: &str = "settings";
+    for name in VARIABLES {
+        if environment.get(name).is_some_and(|value| !value.is_empty()) {
+            report.ok(AREA, format!("{name} of the environment"));
+        }
+    }
+    let loaded = load(&arguments.sources, environment, &host::discover());
+    let (merged, files) = loaded
+        .inspect_err(|error| report.fail(AREA, error.to_string()))
+        .ok()?;
+    if files.is_empty() {
+        report.ok(AREA, "no file is there, defaults are used");
+    }
+    for file in files {
+        report.ok(AREA, file.display().to_string());
+    }
+    for typo in typos::find(&merged) {
+        let typos::Typo {
+            place,
+            written,
+            meant,
+        } = typo;
+        let what = format!("{written} in {place}: do you mean {meant}?");
+        report.warn(AREA, what);
+    }
+    let compiled = Settings::compile(merged);
+    let failed = |problems: &Vec<crate::settings::Problem>| {
+        for problem in problems {
+            let name = problem.object.get("name").and_then(|name| name.as_str());
+            let place = name.map(|name| format!(" ({name})")).unwrap_or_default();
+            report.fail(AREA, format!("{}{place}", problem.message));
+        }
+    };
+    compiled.inspect_err(failed).ok()
+}

@@ -1,0 +1,244 @@
+//! This node: who it is, what it runs, its sockets, devices and programs.
+
+use super::report::Report;
+use crate::check::{Collectors, builtin_checks, child_path, substituted};
+use crate::clock;
+use crate::schedule::Recurrence;
+use crate::settings::client::Socket;
+use crate::settings::{Check, Environment, Settings};
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::time::timeout;
+use venus_collectors::registry;
+use venus_event::Attributes;
+
+/// How long whoever listens at a port of ours may take to say who it is.
+const ANSWER: Duration = Duration::from_secs(2);
+
+pub(super) async fn examine(settings: &Settings, environment: &Environment, report: &mut Report) {
+    let client = &settings.client;
+    match client.lookup("address").and_then(Value::as_str) {
+        Some(address) => report.ok("client", format!("{}, {address}", client.name)),
+        None => report.warn(
+            "client",
+            format!("{} has no address; see client.address", client.name),
+        ),
+    }
+    let builtin = builtin_checks(settings);
+    subscriptions(settings, &builtin, report);
+    let path = child_path(environment);
+    for check in &settings.checks {
+        examine_check(check, settings, &path, report);
+    }
+    for handler in &settings.handlers {
+        let command = program(&handler.command, &path);
+        report_program("handlers", &handler.name, command, report);
+    }
+    sockets(settings, report).await;
+    collectors(settings, report);
+}
+
+/// What each subscription will receive.
+fn subscriptions(settings: &Settings, builtin: &[Check], report: &mut Report) {
+    for name in &settings.client.subscriptions {
+        let receives = if name.starts_with("direct:") || name.starts_with("roundrobin:") {
+            "requests that one of its clients takes"
+        } else if name.starts_with("client:") {
+            "requests to this client alone"
+        } else {
+            "requests that each of its clients takes"
+        };
+        let mut what = format!("{name}: {receives}");
+        let of_it = builtin.iter().filter(|check| {
+            let extension = check.definition.get("extension").and_then(Value::as_str);
+            let spec = extension.and_then(registry::find);
+            let builtin = spec.and_then(|spec| spec.builtin);
+            builtin.is_some_and(|builtin| builtin.subscription == name)
+        });
+        let names: Vec<&str> = of_it.map(|check| check.name.as_str()).collect();
+        if !names.is_empty() {
+            what.push_str(&format!("; built in: {}", names.join(", ")));
+        }
+        report.ok("subscriptions", what);
+    }
+}
+
+/// When a check runs, and whether it can.
+fn examine_check(check: &Check, settings: &Settings, path: &OsStr, report: &mut Report) {
+    const AREA: &str = "checks";
+    let name = &check.name;
+    let (definition, unmatched) = substituted(&check.definition, &settings.client);
+    if let Some(unmatched) = unmatched {
+        return report.fail(
+            AREA,
+            format!("{name}: {unmatched}; see client in the settings"),
+        );
+    }
+    let when = match &check.recurrence {
+        Some(Recurrence::Every(interval)) => {
+            format!("every {}", humantime::format_duration(*interval))
+        }
+        Some(Recurrence::Cron(_)) => {
+            let cron = definition.get("cron").and_then(Value::as_str);
+            format!("at {}", cron.unwrap_or_default())
+        }
+        None => "when the server asks".to_owned(),
+    };
+    let name = format!("{name} ({when})");
+    let text = |key: &str| definition.get(key).and_then(Value::as_str);
+    match (text("command"), text("extension")) {
+        (Some(command), _) => report_program(AREA, &name, program(command, path), report),
+        (None, Some(extension)) if registry::find(extension).is_none() => {
+            let what = "venus-agent has no such check extension, and runs none written in Ruby";
+            report.fail(AREA, format!("{name}: {extension}: {what}"));
+        }
+        (None, extension) => {
+            let extension = extension.unwrap_or_default();
+            report.ok(AREA, format!("{name}: {extension}, built in"));
+        }
+    }
+}
+
+/// The program that a shell command begins with.
+enum Program {
+    /// Where the shell finds it.
+    Found(String),
+    Missing(String),
+    /// The command begins with something that only a shell can tell.
+    Unknown,
+}
+
+fn program(command: &str, path: &OsStr) -> Program {
+    let is_assignment = |word: &&str| word.split_once('=').is_some_and(|(name, _)| is_plain(name));
+    let mut words = command.split_whitespace().skip_while(is_assignment);
+    let Some(word) = words.next().filter(|word| is_plain(word)) else {
+        return Program::Unknown;
+    };
+    let asked = Command::new("/bin/sh")
+        .args(["-c", "command -v -- \"$1\"", "sh", word])
+        .env("PATH", path)
+        .stdin(Stdio::null())
+        .output();
+    match asked {
+        Ok(output) if output.status.success() => {
+            let found = String::from_utf8_lossy(&output.stdout);
+            Program::Found(found.trim().to_owned())
+        }
+        Ok(_) => Program::Missing(word.to_owned()),
+        Err(_) => Program::Unknown,
+    }
+}
+
+/// Whether a shell takes a word as it stands.
+fn is_plain(word: &str) -> bool {
+    let plain = |char: char| char.is_alphanumeric() || "_./-+".contains(char);
+    !word.is_empty() && word.chars().all(plain)
+}
+
+fn report_program(area: &str, name: &str, program: Program, report: &mut Report) {
+    match program {
+        Program::Found(program) => report.ok(area, format!("{name}: {program}")),
+        Program::Missing(program) => {
+            let advice = "install it, or give its path in the command";
+            report.fail(area, format!("{name}: {program} is not found: {advice}"));
+        }
+        Program::Unknown => report.ok(area, format!("{name}: a shell command")),
+    }
+}
+
+async fn sockets(settings: &Settings, report: &mut Report) {
+    let client = &settings.client;
+    let socket = &client.socket;
+    if socket.enabled {
+        let address = (socket.bind.as_str(), socket.port);
+        let tcp = TcpListener::bind(address).await.map(drop);
+        report_socket("TCP", socket, "client.socket", tcp, report).await;
+        let udp = UdpSocket::bind(address).await.map(drop);
+        report_socket("UDP", socket, "client.socket", udp, report).await;
+    }
+    let socket = &client.http_socket.socket;
+    if socket.enabled {
+        let bound = TcpListener::bind((socket.bind.as_str(), socket.port)).await;
+        let bound = bound.map(drop);
+        report_socket("HTTP", socket, "client.http_socket", bound, report).await;
+    }
+}
+
+async fn report_socket(
+    protocol: &str,
+    socket: &Socket,
+    settings: &str,
+    bound: std::io::Result<()>,
+    report: &mut Report,
+) {
+    const AREA: &str = "sockets";
+    let Socket { bind, port, .. } = socket;
+    let address = format!("{protocol} {bind}:{port}");
+    match bound {
+        Ok(()) => report.ok(AREA, format!("{address} is free")),
+        Err(error) if error.kind() == ErrorKind::AddrInUse && is_sensu(protocol, socket).await => {
+            report.ok(AREA, format!("{address} is taken, by a Sensu client"));
+        }
+        Err(error) => {
+            let what = format!("{address}: {error}: see {settings} in the settings");
+            report.fail(AREA, what);
+        }
+    }
+}
+
+/// Whether a client answers there: with `pong`, or over HTTP with its name.
+async fn is_sensu(protocol: &str, socket: &Socket) -> bool {
+    let (request, answers) = if protocol == "HTTP" {
+        ("GET /info HTTP/1.0\r\n\r\n", ["\"sensu\"", "Basic realm="])
+    } else {
+        ("ping", ["pong", "pong"])
+    };
+    let ask = async {
+        let mut stream = TcpStream::connect((socket.bind.as_str(), socket.port)).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    match timeout(ANSWER, ask).await {
+        Ok(Ok(answer)) => answers.iter().any(|known| {
+            let answer = answer.to_ascii_lowercase();
+            answer.contains(&known.to_ascii_lowercase())
+        }),
+        Ok(Err(_)) | Err(_) => false,
+    }
+}
+
+/// What each collector finds on this host.
+fn collectors(settings: &Settings, report: &mut Report) {
+    const AREA: &str = "collectors";
+    let mut collectors = Collectors::new();
+    let host = &settings.client.name;
+    for spec in registry::all() {
+        let none = Attributes::new();
+        let now = clock::epoch_seconds();
+        let name = spec.name;
+        match collectors.collect(spec, &none, host, &settings.venus, now) {
+            Ok(collected) => {
+                let count = collected.lines.lines().count();
+                if count > 0 {
+                    report.ok(AREA, format!("{name}: {count} metrics"));
+                }
+                for note in collected.notes {
+                    let what = format!("{name}: {note}");
+                    if count > 0 {
+                        report.warn(AREA, what);
+                    } else {
+                        report.ok(AREA, what);
+                    }
+                }
+            }
+            Err(error) => report.fail(AREA, format!("{name}: {error}")),
+        }
+    }
+}

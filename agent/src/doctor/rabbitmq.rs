@@ -1,0 +1,188 @@
+//! A `RabbitMQ` broker: reached, logged in to, and everything declared that the
+//! agent declares. Nothing is consumed, so that no client misses a request.
+
+use super::broker::{PATIENCE, compare_clocks, reach};
+use super::report::Report;
+use crate::clock;
+use crate::keepalive::SENSU_VERSION;
+use crate::settings::{Broker, Client};
+use crate::transport::rabbitmq::{declare, declare_queue, kind_of, open, say};
+use crate::transport::{KEEPALIVES, RESULTS};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ExchangeDeclareOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Connection, ErrorKind, ExchangeKind};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+
+pub(super) async fn examine(broker: &Broker, client: &Client, report: &mut Report) {
+    let area = format!("broker {broker}");
+    if !reach(&broker.host, broker.port, &area, report).await {
+        return;
+    }
+    let opened = timeout(PATIENCE, open(broker, &client.name, broker.heartbeat)).await;
+    let connection = match opened {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return report_refusal(broker, &error, &area, report),
+        Err(_) => {
+            let what = "login: no answer; is it RabbitMQ that listens there?";
+            return report.fail(&area, what);
+        }
+    };
+    if let Some(tls) = &broker.tls {
+        let verified = if tls.verify {
+            "verified"
+        } else {
+            "not verified"
+        };
+        report.ok(
+            &area,
+            format!("TLS: the broker's certificate is {verified}"),
+        );
+    }
+    report.ok(&area, format!("login: as {}", broker.user));
+    report.ok(&area, format!("vhost: {}", broker.vhost));
+    let examined = async {
+        permissions(&connection, client, &area, report).await;
+        let asked = clock::since_epoch();
+        match ask_clock(&connection, client).await {
+            Ok(told) => compare_clocks(asked, told, clock::since_epoch(), &area, report),
+            Err(error) => {
+                let what = format!("clock: not compared with the broker's: {}", say(&error));
+                report.warn(&area, what);
+            }
+        }
+    };
+    if timeout(PATIENCE, examined).await.is_err() {
+        report.fail(&area, "permissions: no answer any more");
+    }
+    // Nothing depends on how this ends.
+    drop(timeout(PATIENCE, connection.close(200, "OK".into())).await);
+}
+
+fn report_refusal(broker: &Broker, error: &lapin::Error, area: &str, report: &mut Report) {
+    let refused = match error.kind() {
+        ErrorKind::ProtocolError(error) if error.get_id() == 530 => "vhost",
+        ErrorKind::IOError(_) if broker.tls.is_some() => "TLS",
+        _ => "login",
+    };
+    report.fail(area, format!("{refused}: {}", say(error)));
+}
+
+/// Whether the agent may declare and use what it needs.
+async fn permissions(connection: &Connection, client: &Client, area: &str, report: &mut Report) {
+    let mut refused = 0;
+    let mut check = |what: String, done: lapin::Result<()>| {
+        if let Err(error) = done {
+            refused += 1;
+            report.fail(area, format!("permissions: {what}: {}", say(&error)));
+        }
+    };
+    for exchange in [KEEPALIVES, RESULTS] {
+        let done = try_to_publish(connection, exchange).await;
+        check(format!("publish to {exchange}"), done);
+    }
+    let own = queue_name(client);
+    let done = try_queue(connection, &own).await;
+    check(format!("declare the queue {own}"), done);
+    for subscription in &client.subscriptions {
+        let done = async {
+            let channel = connection.create_channel().await?;
+            declare(&channel, subscription, kind_of(subscription)).await
+        };
+        check(format!("subscribe to {subscription}"), done.await);
+    }
+    if refused == 0 {
+        let what = "permissions: publishes, declares and subscribes as the agent does";
+        report.ok(area, what);
+    }
+}
+
+/// Publishes what no queue is bound for; a channel each, as a refusal ends it.
+async fn try_to_publish(connection: &Connection, exchange: &str) -> lapin::Result<()> {
+    let channel = connection.create_channel().await?;
+    declare(&channel, exchange, ExchangeKind::Direct).await?;
+    let published = channel.basic_publish(
+        exchange.into(),
+        "venus-agent doctor".into(),
+        BasicPublishOptions::default(),
+        b"",
+        BasicProperties::default(),
+    );
+    published.await?;
+    // A refusal comes before the answer to this.
+    let options = ExchangeDeclareOptions {
+        passive: true,
+        ..ExchangeDeclareOptions::default()
+    };
+    let none = FieldTable::default();
+    channel
+        .exchange_declare(exchange.into(), ExchangeKind::Direct, options, none)
+        .await
+}
+
+async fn try_queue(connection: &Connection, name: &str) -> lapin::Result<()> {
+    let channel = connection.create_channel().await?;
+    declare_queue(&channel, name).await?;
+    let options = QueueDeleteOptions::default();
+    channel.queue_delete(name.into(), options).await?;
+    Ok(())
+}
+
+fn queue_name(client: &Client) -> String {
+    let now = clock::epoch_seconds();
+    format!("{}-{SENSU_VERSION}-{now}", client.name)
+}
+
+/// The broker's clock, in whole seconds since the epoch. The protocol has no
+/// question for it, but the broker notes when a message expired: in the header
+/// `x-death` of what it puts into the queue for those (`RabbitMQ`, Dead Letter
+/// Exchanges).
+async fn ask_clock(connection: &Connection, client: &Client) -> lapin::Result<Duration> {
+    let channel = connection.create_channel().await?;
+    let [dying, dead] = ["dying", "dead"].map(|end| format!("{}-{end}", queue_name(client)));
+    let options = QueueDeclareOptions {
+        exclusive: true,
+        auto_delete: true,
+        ..QueueDeclareOptions::default()
+    };
+    let mut arguments = FieldTable::default();
+    let text = |text: &str| AMQPValue::LongString(text.into());
+    arguments.insert("x-message-ttl".into(), AMQPValue::LongInt(0));
+    arguments.insert("x-dead-letter-exchange".into(), text(""));
+    arguments.insert("x-dead-letter-routing-key".into(), text(&dead));
+    for (name, arguments) in [(&dead, FieldTable::default()), (&dying, arguments)] {
+        channel
+            .queue_declare(name.as_str().into(), options, arguments)
+            .await?;
+    }
+    let published = channel.basic_publish(
+        "".into(),
+        dying.as_str().into(),
+        BasicPublishOptions::default(),
+        b"",
+        BasicProperties::default(),
+    );
+    published.await?;
+    let asked = Instant::now();
+    loop {
+        let options = BasicGetOptions { no_ack: true };
+        let message = channel.basic_get(dead.as_str().into(), options).await?;
+        let told = message.as_ref().and_then(|message| {
+            let headers = message.properties.headers().as_ref()?;
+            let deaths = headers.inner().get("x-death")?.as_array()?;
+            let death = deaths.as_slice().first()?.as_field_table()?;
+            death.inner().get("time")?.as_timestamp()
+        });
+        match told {
+            Some(seconds) => return Ok(Duration::from_secs(seconds)),
+            None if asked.elapsed() < PATIENCE / 4 => sleep(PATIENCE / 500).await,
+            None => {
+                let error = std::io::Error::other("it does not tell the time");
+                return Err(ErrorKind::IOError(error.into()).into());
+            }
+        }
+    }
+}
