@@ -1,10 +1,10 @@
 //! `venus-agent doctor`.
 
 use serde_json::{Value, json};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::Output;
 use venus_tests::certificates::Certificates;
-use venus_tests::program::{self, Running};
+use venus_tests::program::{self, Running, wait_until};
 use venus_tests::rabbitmq::{PASSWORD, RabbitMq};
 use venus_tests::redis::Redis;
 use venus_tests::server::Server;
@@ -185,7 +185,7 @@ fn redis_and_its_sentinels_are_examined() {
 #[test]
 fn what_is_wrong_on_this_node_is_found_without_a_broker() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let taken = (taken.local_addr().unwrap().port(), taken);
+    let taken_port = taken.local_addr().unwrap().port();
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);
@@ -202,7 +202,7 @@ fn what_is_wrong_on_this_node_is_found_without_a_broker() {
         "venus": {"proc_path": "/nonexistent"},
     }));
     settings["client"]["socket"] = json!({"port": port});
-    settings["client"]["http_socket"] = json!({"port": taken.0});
+    settings["client"]["http_socket"] = json!({"port": taken_port});
     assert_complains(
         &settings,
         &[
@@ -211,7 +211,7 @@ fn what_is_wrong_on_this_node_is_found_without_a_broker() {
             "rack: Unmatched client token(s): rack",
             "ruby (every 1m): check-ruby",
             "slack: handler-gone is not found",
-            &format!("HTTP 127.0.0.1:{}: Address already in use", taken.0),
+            &format!("HTTP 127.0.0.1:{}: Address already in use", taken_port),
             "metrics-cpu: ",
             "metrics-load: ",
             "metrics-memory: ",
@@ -220,13 +220,13 @@ fn what_is_wrong_on_this_node_is_found_without_a_broker() {
     );
 
     // What an agent of ours holds is as it should be.
-    drop(taken.1);
+    drop(taken);
     settings["venus"].take();
     for key in ["checks", "handlers"] {
         settings[key].take();
     }
-    let mut agent = Running::agent(&settings);
-    agent.stdout_line("cpu.total.user");
+    let _agent = Running::agent(&settings);
+    wait_until(|| TcpStream::connect((Ipv4Addr::LOCALHOST, taken_port)).is_ok());
     let output = doctor(&settings, &["--json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["healthy"], true, "{report:#}");
