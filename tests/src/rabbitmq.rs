@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -30,8 +30,10 @@ const ORDERLY: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct RabbitMq {
     dir: TempDir,
+    node: &'static str,
     sbin: PathBuf,
-    epmd: &'static Path,
+    /// None where another node of a cluster has it.
+    epmd: Option<&'static Path>,
     port: u16,
     distribution_port: u16,
     epmd_port: u16,
@@ -40,11 +42,12 @@ pub struct RabbitMq {
     running: Option<Node>,
 }
 
-/// The processes of a running node: one group, led by its port mapper.
+/// The processes of a running node: one group, led by its port mapper if it has
+/// one.
 #[derive(Debug)]
 struct Node {
     group: Pid,
-    epmd: Child,
+    epmd: Option<Child>,
     server: Child,
     leash: Leash,
 }
@@ -77,6 +80,55 @@ impl RabbitMq {
         Self::new(1)
     }
 
+    /// Two nodes of a cluster, running.
+    #[must_use]
+    pub fn cluster() -> Option<[Self; 2]> {
+        let mut one = Self::new(1)?;
+        one.launch();
+        let [port, distribution_port, _] = free_ports();
+        let dir = tempfile::tempdir().unwrap();
+        fs::copy(
+            one.dir.path().join(".erlang.cookie"),
+            dir.path().join(".erlang.cookie"),
+        )
+        .unwrap();
+        // Users and virtual hosts come from the node that it joins.
+        let configuration = format!(
+            "listeners.tcp.1 = 127.0.0.1:{port}\nlog.console = false\n\
+             cluster_formation.peer_discovery_backend = classic_config\n\
+             cluster_formation.classic_config.nodes.1 = {}\n\
+             cluster_formation.classic_config.nodes.2 = venus2@localhost\n",
+            one.node
+        );
+        fs::write(dir.path().join("rabbitmq.conf"), configuration).unwrap();
+        let mut other = Self {
+            dir,
+            node: "venus2@localhost",
+            sbin: one.sbin.clone(),
+            epmd: None,
+            port,
+            distribution_port,
+            epmd_port: one.epmd_port,
+            vhosts: 1,
+            used_vhosts: AtomicUsize::new(0),
+            running: None,
+        };
+        other.launch();
+        Some([one, other])
+    }
+
+    /// The node's port on the loopback interface.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The node's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.node
+    }
+
     fn new(vhosts: usize) -> Option<Self> {
         let server = part::find("RabbitMQ", &["/usr/lib/rabbitmq/bin/rabbitmq-server"])?;
         let epmd = part::find("epmd", &["/usr/bin/epmd"])?;
@@ -87,8 +139,9 @@ impl RabbitMq {
         write_configuration(dir.path(), port, vhosts);
         Some(Self {
             dir,
+            node: "venus@localhost",
             sbin: script.parent().unwrap().to_owned(),
-            epmd,
+            epmd: Some(epmd),
             port,
             distribution_port,
             epmd_port,
@@ -103,18 +156,30 @@ impl RabbitMq {
     pub fn use_tls(&self, certificates: &Certificates) -> u16 {
         let [port, _, _] = free_ports();
         let path = |name| certificates.path(name).display().to_string();
-        let options = format!(
+        self.configure(&format!(
             "listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.cacertfile = {}\n\
              ssl_options.certfile = {}\nssl_options.keyfile = {}\n\
              ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true\n",
             path("ca.pem"),
             path("broker.pem"),
             path("broker.key")
-        );
+        ));
+        port
+    }
+
+    /// Has it listen at `::1` as well, and gives that port. To be called before
+    /// the first launch.
+    pub fn use_ipv6(&self) -> u16 {
+        let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        self.configure(&format!("listeners.tcp.2 = ::1:{port}\n"));
+        port
+    }
+
+    fn configure(&self, more: &str) {
         let file = self.dir.path().join("rabbitmq.conf");
         let before = fs::read_to_string(&file).unwrap();
-        fs::write(file, before + &options).unwrap();
-        port
+        fs::write(file, before + more).unwrap();
     }
 
     /// A virtual host that no other test uses.
@@ -130,15 +195,8 @@ impl RabbitMq {
 
     /// Starts the node, every time on the same port, and waits until it answers.
     pub fn launch(&mut self) {
-        let mut epmd = Command::new(self.epmd);
-        epmd.args(["-address", "127.0.0.1", "-port"])
-            .arg(self.epmd_port.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0);
-        let epmd = epmd.spawn().unwrap();
-        let group = Pid::from_raw(i32::try_from(epmd.id()).unwrap());
+        let epmd = self.epmd.map(|program| self.spawn_epmd(program));
+        let group = epmd.as_ref().map_or(0, Child::id);
         let startup = self.dir.path().join("startup");
         let log = fs::File::create(&startup).unwrap();
         let mut server = self.command("rabbitmq-server");
@@ -146,11 +204,14 @@ impl RabbitMq {
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
-            .process_group(group.as_raw());
+            .process_group(i32::try_from(group).unwrap());
+        let server = server.spawn().unwrap();
+        let group = epmd.as_ref().unwrap_or(&server).id();
+        let group = Pid::from_raw(i32::try_from(group).unwrap());
         self.running = Some(Node {
             group,
             epmd,
-            server: server.spawn().unwrap(),
+            server,
             leash: Leash::of(group, self.dir.path()),
         });
         let started = Instant::now();
@@ -159,6 +220,17 @@ impl RabbitMq {
             assert!(started.elapsed() < DEADLINE, "RabbitMQ is not up: {said}");
             pause();
         }
+    }
+
+    fn spawn_epmd(&self, program: &Path) -> Child {
+        let mut epmd = Command::new(program);
+        epmd.args(["-address", "127.0.0.1", "-port"])
+            .arg(self.epmd_port.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0);
+        epmd.spawn().unwrap()
     }
 
     /// Ends the node as a power cut does.
@@ -188,9 +260,7 @@ impl RabbitMq {
     /// Runs `rabbitmqctl` on the node and gives its output, without headings.
     pub fn ctl(&self, arguments: &[&str]) -> String {
         let mut command = self.command("rabbitmqctl");
-        command
-            .args(["-s", "-n", "venus@localhost"])
-            .args(arguments);
+        command.args(["-s", "-n", self.node]).args(arguments);
         let output = command.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let said = text(output.stderr);
@@ -205,7 +275,7 @@ impl RabbitMq {
             .env("HOME", dir)
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("ERL_EPMD_PORT", self.epmd_port.to_string())
-            .env("RABBITMQ_NODENAME", "venus@localhost")
+            .env("RABBITMQ_NODENAME", self.node)
             .env("RABBITMQ_DIST_PORT", self.distribution_port.to_string())
             .env("RABBITMQ_MNESIA_BASE", dir.join("mnesia"))
             .env("RABBITMQ_LOG_BASE", dir.join("log"))
@@ -247,7 +317,9 @@ impl Node {
     fn kill(&mut self) {
         while killpg(self.group, Signal::SIGKILL).is_ok() {
             self.server.try_wait().unwrap();
-            self.epmd.try_wait().unwrap();
+            if let Some(epmd) = &mut self.epmd {
+                epmd.try_wait().unwrap();
+            }
             pause();
         }
         self.leash.release();

@@ -5,6 +5,7 @@ use super::tls::{Tls, read_tls};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use serde_json::{Value, json};
 use std::fmt;
+use url::Url;
 use venus_event::Attributes;
 
 /// One `RabbitMQ` broker.
@@ -101,12 +102,18 @@ pub(super) fn read_brokers(merged: &Attributes, problems: &mut Vec<Problem>) -> 
 }
 
 fn from_uri(uri: &str) -> Result<Broker, &'static str> {
-    let uri: AMQPUri = uri
-        .parse()
-        .map_err(|_| "is not an amqp URI (amqp://USER:PASSWORD@HOST:PORT/VHOST)")?;
+    const NO_URI: &str = "is not an amqp URI (amqp://USER:PASSWORD@HOST:PORT/VHOST)";
+    // The client library's own reader takes every IPv6 address for localhost.
+    let url = Url::parse(uri).map_err(|_| NO_URI)?;
+    let host = url.host_str().unwrap_or_default();
+    let uri: AMQPUri = uri.parse().map_err(|_| NO_URI)?;
     let default = Broker::default();
     Ok(Broker {
-        host: uri.authority.host.trim_matches(['[', ']']).to_owned(),
+        host: if host.is_empty() {
+            default.host
+        } else {
+            host.trim_matches(['[', ']']).to_owned()
+        },
         port: uri.authority.port,
         vhost: uri.vhost,
         user: uri.authority.userinfo.username,

@@ -81,15 +81,15 @@ fn c_direct_and_roundrobin_requests_are_answered_by_one_client_each() {
         client(&mut server, &settings)
     });
     let mut answers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for number in 0..4 {
+    for number in 0..20 {
         for subscription in &subscriptions[..2] {
             let name = format!("{}-{number}", subscription.replace(':', "-"));
             server.request(subscription, &json!({"name": name, "command": "true"}));
         }
     }
-    // Eight answers; then one of each client, which no ninth can come after:
+    // Forty answers; then one of each client, which no other can come after:
     // a client takes what it was sent in order.
-    for _ in 0..8 {
+    for _ in 0..40 {
         let result = server.result();
         let name = result["payload"]["check"]["name"].as_str().unwrap();
         let client = result["payload"]["client"].as_str().unwrap();
@@ -100,7 +100,7 @@ fn c_direct_and_roundrobin_requests_are_answered_by_one_client_each() {
     for _ in &agents {
         assert_eq!(server.result()["payload"]["check"]["name"], "last");
     }
-    assert_eq!(answers.len(), 8, "{answers:?}");
+    assert_eq!(answers.len(), 40, "{answers:?}");
     assert!(answers.values().all(|clients| clients.len() == 1));
     let of = |client: &str| {
         let turns = answers
@@ -108,7 +108,7 @@ fn c_direct_and_roundrobin_requests_are_answered_by_one_client_each() {
             .filter(|(name, clients)| name.starts_with("roundrobin") && clients[0] == client);
         turns.count()
     };
-    assert_eq!((of("one"), of("two")), (2, 2), "{answers:?}");
+    assert_eq!((of("one"), of("two")), (10, 10), "{answers:?}");
 }
 
 #[test]

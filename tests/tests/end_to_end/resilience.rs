@@ -6,7 +6,7 @@ use std::fs;
 use std::time::Duration;
 use venus_tests::cable::Cable;
 use venus_tests::program::Running;
-use venus_tests::rabbitmq::{PASSWORD, RabbitMq};
+use venus_tests::rabbitmq::{PASSWORD, RabbitMq, Vhost};
 use venus_tests::server::Server;
 
 const LOST: &str = "not connected, trying again";
@@ -49,6 +49,58 @@ fn a_broker_that_starts_late_and_dies_is_back_within_10_seconds() {
     // One line for each state, however often it was tried.
     let lines = agent.rest_of_stdout();
     assert!(lines.matches(LOST).count() <= 1, "{lines}");
+}
+
+#[test]
+fn c_another_broker_of_a_cluster_takes_over_within_10_seconds() {
+    let Some(mut nodes) = RabbitMq::cluster() else {
+        return;
+    };
+    // The other one knows the virtual host as well.
+    let vhost = nodes[0].vhost();
+    let vhosts = [0, 1].map(|node| Vhost {
+        port: nodes[node].port(),
+        ..vhost.clone()
+    });
+    let both = json!([vhosts[0].settings(), vhosts[1].settings()]);
+    let mut agent = Running::agent(&settings(&both));
+    Server::connect(&vhosts[0]).keepalive();
+    let connections = nodes[0].ctl(&["list_connections", "pid", "client_properties"]);
+    let ours = connections
+        .lines()
+        .find(|line| line.contains("venus-agent"));
+    let ours = ours.unwrap();
+    let used = usize::from(ours.contains(nodes[1].name()));
+    let mut server = Server::connect(&vhosts[1 - used]);
+    nodes[used].kill();
+    agent.stdout_line(LOST);
+    server.keepalive_within(Duration::from_secs(10));
+    assert_answers(&mut server);
+}
+
+#[test]
+fn c_a_broker_may_have_an_ipv6_address() {
+    let Some(mut broker) = RabbitMq::own() else {
+        return;
+    };
+    let port = broker.use_ipv6();
+    broker.launch();
+    let vhost = broker.vhost();
+    let mut server = Server::connect(&vhost);
+    let mut rabbitmq = vhost.settings();
+    rabbitmq["host"] = json!("::1");
+    rabbitmq["port"] = json!(port);
+    let uri = vhost.uri();
+    let uri = uri.replace(
+        &format!("127.0.0.1:{}", vhost.port),
+        &format!("[::1]:{port}"),
+    );
+    for rabbitmq in [rabbitmq, json!(uri)] {
+        let mut agent = Running::agent(&settings(&rabbitmq));
+        agent.stdout_line(&format!("sensu@[::1]:{port}"));
+        server.keepalive();
+        assert_answers(&mut server);
+    }
 }
 
 #[test]
