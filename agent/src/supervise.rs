@@ -1,6 +1,6 @@
 //! Starts everything, waits for signals, stops everything in order.
 
-use crate::check::{Runner, child_path};
+use crate::check::{Runner, child_path, reap_orphans};
 use crate::cli::{Arguments, Mode};
 use crate::clock;
 use crate::configure::{configure, reconfigure};
@@ -20,20 +20,24 @@ use crate::transport::embedded::Embedded;
 use crate::transport::rabbitmq::Rabbitmq;
 use crate::transport::redis::Redis;
 use crate::transport::{self, TransportError};
+use close_fds::set_fds_cloexec;
 use nix::libc::SIGTRAP;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::env;
 use std::io::{self, ErrorKind, IsTerminal};
+use std::os::fd::RawFd;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
+/// The first descriptor after standard input, output and error.
+const AFTER_STANDARD: RawFd = 3;
 /// The agent could not go on.
 const FAILED: u8 = 2;
 /// How long a stop waits for running checks, and then for their delivery.
@@ -47,6 +51,8 @@ const DELIVER: Duration = Duration::from_secs(30);
 /// Runs the agent as the command line wants it.
 #[must_use]
 pub fn run(arguments: &Arguments, environment: &Environment) -> ExitCode {
+    // What whoever started the agent has left open is not for its checks.
+    set_fds_cloexec(AFTER_STANDARD, &[]);
     if let Mode::Doctor { json } = arguments.mode {
         return doctor::run(arguments, environment, json);
     }
@@ -130,6 +136,11 @@ impl<'a> Agent<'a> {
 
     async fn run(&self) -> io::Result<ExitCode> {
         let mut signals = Signals::new()?;
+        spawn_local(reap(
+            Rc::clone(&self.runner),
+            Rc::clone(&self.pipeline),
+            self.log.clone(),
+        ));
         let mut duties = Duties::of(&self.settings.get());
         self.say_hello(&duties);
         self.open_sockets().await;
@@ -404,6 +415,14 @@ impl<'a> Agent<'a> {
                 ExitCode::from(FAILED)
             }
         }
+    }
+}
+
+async fn reap(runner: Rc<Runner>, pipeline: Rc<Pipeline>, log: Log) {
+    let reaped = reap_orphans(&[runner.groups(), pipeline.groups()]).await;
+    if let Err(error) = reaped {
+        let data = json!({ "error": error.to_string() });
+        log.warn("processes that checks leave behind are not reaped", data);
     }
 }
 

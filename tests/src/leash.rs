@@ -2,12 +2,14 @@
 
 use nix::unistd::Pid;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// Kills the process group $1 and removes the folder $2 when its standard input
 /// ends without a line.
 const WATCH: &str = r#"
+trap '' INT TERM HUP
 read -r _ && exit
 kill -s KILL -- "-$1"
 for _ in 1 2 3 4 5; do
@@ -31,6 +33,8 @@ impl Leash {
             .args(["-c", WATCH, "leash", &group.to_string()])
             .arg(dir)
             .stdin(Stdio::piped())
+            // Out of reach of whoever interrupts or ends the tests as a group.
+            .process_group(0)
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         Self {

@@ -59,6 +59,11 @@ impl Groups {
             signal(*group, Signal::SIGKILL);
         }
     }
+
+    /// Whether somebody runs a command of this process and waits for it.
+    pub(super) fn contains(&self, leader: Pid) -> bool {
+        self.0.borrow().contains(&leader)
+    }
 }
 
 /// Runs `sh -c COMMAND` with `path` as its PATH and `input` on standard input,

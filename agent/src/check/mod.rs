@@ -7,6 +7,7 @@
 mod builtin;
 mod command;
 mod hooks;
+mod orphans;
 mod path;
 mod runner;
 mod tokens;
@@ -14,6 +15,7 @@ mod tokens;
 pub(crate) use builtin::Collectors;
 pub use builtin::builtin_checks;
 pub use command::{Execution, Groups, Limits, run_command};
+pub(crate) use orphans::reap_orphans;
 pub(crate) use path::child_path;
 pub use runner::Runner;
 pub(crate) use tokens::substituted;

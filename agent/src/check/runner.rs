@@ -320,6 +320,11 @@ impl Runner {
         }
     }
 
+    /// The commands that run now.
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
     /// Kills every check that is still running.
     pub fn kill(&self) {
         self.stage.set(Stage::Killed);

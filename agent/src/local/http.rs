@@ -15,7 +15,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -24,6 +24,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use venus_event::redact;
 
+/// How long the head of a request may take.
+const HEAD: Duration = Duration::from_secs(2);
 /// How long the broker may take to say what waits there.
 const DEPTHS: Duration = Duration::from_secs(5);
 
@@ -63,6 +65,8 @@ pub(super) async fn answer(stream: TcpStream, api: &Api) {
     let service = service_fn(async |request| Ok::<_, Infallible>(api.respond(request).await));
     let served = http1::Builder::new()
         .keep_alive(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = served.await {
         let data = json!({ "error": error.to_string() });

@@ -128,6 +128,11 @@ impl Pipeline {
         }
     }
 
+    /// The commands that run now.
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
     /// Kills every handler that is still running.
     pub fn kill(&self) {
         self.groups.kill();

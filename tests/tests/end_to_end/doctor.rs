@@ -211,7 +211,7 @@ fn what_is_wrong_on_this_node_is_found_without_a_broker() {
             "rack: Unmatched client token(s): rack",
             "ruby (every 1m): check-ruby",
             "slack: handler-gone is not found",
-            &format!("HTTP 127.0.0.1:{}: Address already in use", taken_port),
+            &format!("HTTP 127.0.0.1:{taken_port}: Address already in use"),
             "metrics-cpu: ",
             "metrics-load: ",
             "metrics-memory: ",

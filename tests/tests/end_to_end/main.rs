@@ -14,6 +14,7 @@ mod builtin;
 mod docs;
 mod doctor;
 mod embedded;
+mod hostile;
 mod local;
 mod redis;
 mod reload;
