@@ -85,6 +85,8 @@ fn complete(entry: Value, now: u64) -> Result<Attributes, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     #[test]
     fn g_a_result_is_completed_as_sensu_does() {
@@ -163,6 +165,34 @@ mod tests {
         }
         for text in ["", "{", "[{\"name\": \"a\"", "{\"name\": \"a\u{0}\"}"] {
             assert!(read(text.as_bytes(), 1).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn g_nothing_that_arrives_is_a_surprise(text in vec(any::<u8>(), 0..200)) {
+            if let Ok(message) = read(&text, 1) {
+                let named = |result: &Attributes| result["name"].is_string();
+                prop_assert!(message.results.iter().all(named));
+            }
+        }
+
+        #[test]
+        fn g_every_beginning_of_a_message_waits_for_its_end(
+            output in any::<String>(),
+            more in any::<Option<i64>>(),
+            several in any::<bool>(),
+        ) {
+            let result = json!({"name": "a", "output": output, "more": [more, {"x": output}]});
+            let message = if several { json!([result, result]) } else { result };
+            let text = message.to_string();
+            for end in 0..text.len() {
+                let beginning = &text.as_bytes()[..end];
+                prop_assert_eq!(read(beginning, 1).unwrap_err(), NoMessage::Unfinished);
+            }
+            let whole = read(text.as_bytes(), 1).unwrap();
+            prop_assert_eq!(whole.results.len(), if several { 2 } else { 1 });
+            prop_assert_eq!(&whole.results[0]["output"], &json!(output));
         }
     }
 }

@@ -53,7 +53,7 @@ impl<Tz: TimeZone> CronClock<Tz> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::Utc;
+    use chrono::{FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
@@ -94,5 +94,85 @@ mod tests {
         }
         let never = CronClock::new(parse("0 0 30 2 *").unwrap(), &start);
         assert_eq!(never.wait(&start), None);
+    }
+
+    /// Berlin in 2026: an hour ahead of UTC, two from 29 March 01:00 UTC to 25
+    /// October 01:00 UTC.
+    #[derive(Debug, Clone, Copy)]
+    struct Berlin;
+
+    impl Berlin {
+        fn offset(utc: NaiveDateTime) -> FixedOffset {
+            let change = |month, day| {
+                let date = NaiveDate::from_ymd_opt(2026, month, day).unwrap();
+                date.and_hms_opt(1, 0, 0).unwrap()
+            };
+            let summer = change(3, 29) <= utc && utc < change(10, 25);
+            FixedOffset::east_opt(if summer { 7200 } else { 3600 }).unwrap()
+        }
+    }
+
+    impl TimeZone for Berlin {
+        type Offset = FixedOffset;
+
+        fn from_offset(_: &FixedOffset) -> Self {
+            Self
+        }
+
+        fn offset_from_local_date(&self, date: &NaiveDate) -> MappedLocalTime<FixedOffset> {
+            self.offset_from_local_datetime(&date.and_hms_opt(12, 0, 0).unwrap())
+        }
+
+        fn offset_from_local_datetime(
+            &self,
+            local: &NaiveDateTime,
+        ) -> MappedLocalTime<FixedOffset> {
+            let fits = [7200, 3600].map(|seconds| {
+                let offset = Self::offset(*local - TimeDelta::seconds(seconds));
+                (i64::from(offset.local_minus_utc()) == seconds).then_some(offset)
+            });
+            match fits {
+                [Some(summer), Some(winter)] => MappedLocalTime::Ambiguous(summer, winter),
+                [Some(one), None] | [None, Some(one)] => MappedLocalTime::Single(one),
+                [None, None] => MappedLocalTime::None,
+            }
+        }
+
+        fn offset_from_utc_date(&self, date: &NaiveDate) -> FixedOffset {
+            Self::offset(date.and_hms_opt(12, 0, 0).unwrap())
+        }
+
+        fn offset_from_utc_datetime(&self, utc: &NaiveDateTime) -> FixedOffset {
+            Self::offset(*utc)
+        }
+    }
+
+    /// The first times of a check, in UTC.
+    fn times(cron: &str, start: &str, count: usize) -> Vec<String> {
+        let start = at(start).with_timezone(&Berlin);
+        let mut clock = CronClock::new(parse(cron).unwrap(), &start);
+        let times = (0..count).map(|_| {
+            let next = clock.next.unwrap();
+            assert!(clock.strikes(&next));
+            next.to_utc().format("%d %H:%M").to_string()
+        });
+        times.collect()
+    }
+
+    #[test]
+    fn f8_a_daily_check_runs_every_day_when_the_clocks_change() {
+        // 02:30 is not there on the 29th, and is there twice on the 25th.
+        let spring = times("30 2 * * *", "2026-03-27T12:00:00Z", 3);
+        assert_eq!(spring, ["28 01:30", "29 01:00", "30 00:30"]);
+        let autumn = times("30 2 * * *", "2026-10-23T12:00:00Z", 3);
+        assert_eq!(autumn, ["24 00:30", "25 00:30", "26 01:30"]);
+    }
+
+    #[test]
+    fn f8_a_frequent_check_goes_on_when_the_clocks_change() {
+        let spring = times("*/30 * * * *", "2026-03-29T00:15:00Z", 4);
+        assert_eq!(spring, ["29 00:30", "29 01:00", "29 01:30", "29 02:00"]);
+        let autumn = times("*/30 * * * *", "2026-10-25T00:15:00Z", 4);
+        assert_eq!(autumn, ["25 00:30", "25 01:00", "25 01:30", "25 02:00"]);
     }
 }

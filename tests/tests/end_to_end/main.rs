@@ -21,6 +21,7 @@ mod reload;
 mod requests;
 mod resilience;
 mod settings;
+mod site;
 mod stop;
 mod tls;
 mod wire;
