@@ -38,6 +38,7 @@ pub(crate) fn configure(
         }
         Mode::PrintConfig { secrets } => {
             let shown = if secrets {
+                stderr.warn("what is printed holds secrets", Value::Null);
                 settings.merged.clone()
             } else {
                 redact::shown(&settings.merged, &settings.client.redact)

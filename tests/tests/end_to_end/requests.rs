@@ -112,6 +112,114 @@ fn c_direct_and_roundrobin_requests_are_answered_by_one_client_each() {
 }
 
 #[test]
+fn f4_tokens_of_a_request_become_attributes_of_the_client() {
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let mut settings = settings(&vhost, "one", &["all"], &json!({}));
+    settings["client"]["disk"] = json!({"warning": 80, "password": "hunter2", "none": null});
+    let _agent = client(&mut server, &settings);
+    let request = json!({
+        "name": "disk", "command": "echo :::disk.warning::: :::disk.critical|90::: :::disk.password:::",
+        "text": ":::name:::", "deep": [{"a": ":::disk.warning:::"}],
+    });
+    server.request("all", &request);
+    let result = server.result();
+    assert_eq!(outcome(&result), ("80 90 hunter2\n", 0));
+    let check = &result["payload"]["check"];
+    // The command as it came, so that no secret leaks.
+    assert_eq!(check["command"], request["command"]);
+    assert_eq!(
+        (&check["text"], &check["deep"]),
+        (&json!("one"), &json!([{"a": "80"}]))
+    );
+    for (command, unmatched) in [
+        (":::disk:::", "disk"),
+        (":::disk.none::: :::rack.unit:::", "disk.none, rack.unit"),
+    ] {
+        server.request("all", &json!({"name": "disk", "command": command}));
+        let result = server.result();
+        let expected = format!("Unmatched client token(s): {unmatched}");
+        assert_eq!(outcome(&result), (expected.as_str(), 3));
+        let check = &result["payload"]["check"];
+        assert_eq!(check["handle"], false);
+        assert!(check.get("duration").is_none());
+    }
+}
+
+#[test]
+fn f6_the_hook_of_a_status_runs_and_its_outcome_is_in_the_result() {
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let settings = settings(&vhost, "one", &["all"], &json!({}));
+    let _agent = client(&mut server, &settings);
+    let hooks = json!({
+        "0": {"command": "echo zero"},
+        "warning": {"command": "cat | grep -o '\"status\":1'", "stdin": true},
+        "critical": {"command": "sleep 1000", "timeout": 0.2},
+        "non-zero": {"command": "echo :::name:::"},
+    });
+    for (exit, hook, output, status) in [
+        (0, "0", "zero\n", 0),
+        (1, "warning", "\"status\":1\n", 0),
+        (2, "critical", "Execution timed out", 2),
+        (7, "non-zero", "one\n", 0),
+    ] {
+        let command = format!("exit {exit}");
+        server.request(
+            "all",
+            &json!({"name": "hooked", "command": command, "hooks": hooks}),
+        );
+        let result = server.result();
+        let seen = &result["payload"]["check"]["hooks"];
+        for (name, definition) in hooks.as_object().unwrap() {
+            if name == hook {
+                assert_eq!(
+                    (&seen[name]["output"], &seen[name]["status"]),
+                    (&json!(output), &json!(status))
+                );
+                assert_eq!(seen[name]["command"], definition["command"]);
+            } else {
+                assert_eq!(&seen[name], definition);
+            }
+        }
+    }
+    // A token of a hook that nothing stands for keeps the check from running.
+    let hooks = json!({"ok": {"command": "echo :::missing:::"}});
+    server.request(
+        "all",
+        &json!({"name": "hooked", "command": "true", "hooks": hooks}),
+    );
+    assert_eq!(
+        outcome(&server.result()),
+        ("Unmatched client token(s): missing", 3)
+    );
+}
+
+#[test]
+fn f9_a_source_stands_in_the_result_so_that_the_server_makes_a_proxy_client() {
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let mut settings = settings(&vhost, "one", &["all"], &json!({}));
+    settings["client"]["switch"] = json!("ib-switch-1");
+    let _agent = client(&mut server, &settings);
+    let request = json!({
+        "name": "ping", "command": "echo pong", "source": ":::switch:::",
+        "aggregates": ["switches"], "ttl": 60, "custom": {"any": [1]},
+    });
+    server.request("all", &request);
+    let result = server.result();
+    assert_eq!(result["payload"]["client"], "one");
+    let check = &result["payload"]["check"];
+    assert_eq!(check["source"], "ib-switch-1");
+    for carried in ["aggregates", "ttl", "custom"] {
+        assert_eq!(check[carried], request[carried]);
+    }
+}
+
+#[test]
 fn f7_a_request_without_a_command_runs_the_check_extension() {
     let Some((vhost, mut server)) = Server::alone() else {
         return;

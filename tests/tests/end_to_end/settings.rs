@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use std::fs;
+use std::net::Ipv4Addr;
 use std::process::{Command, Output};
 use venus_tests::fixture;
 use venus_tests::program::{self, Running};
@@ -161,7 +162,51 @@ fn a4_the_environment_comes_before_the_files_and_b_p_hides_its_secrets() {
 }
 
 #[test]
-fn b_valid_settings_are_called_valid() {
+fn a3_what_nobody_sets_has_sensus_defaults() {
+    let (mut command, _dir) = program::agent(&json!({}));
+    let output = program::run(command.arg("-P"));
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(printed["client"]["name"], host.trim());
+    // None on a host that has only a loopback interface.
+    if let Some(address) = printed["client"]["address"].as_str() {
+        let address: Ipv4Addr = address.parse().unwrap();
+        assert!(!address.is_loopback());
+    }
+}
+
+#[test]
+fn a5_a_client_subscribes_to_its_own_name_once() {
+    for (subscriptions, all) in [
+        (json!(["all"]), json!(["all", "client:one"])),
+        (json!(["client:one", "all"]), json!(["client:one", "all"])),
+    ] {
+        let client = json!({"name": "one", "subscriptions": subscriptions});
+        let (mut command, _dir) = program::agent(&json!({ "client": client }));
+        let output = program::run(command.arg("-P"));
+        let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(printed["client"]["subscriptions"], all);
+    }
+}
+
+#[test]
+fn a8_secrets_are_printed_only_for_who_asks() {
+    let settings = json!({"client": {"name": "one", "api_key": "hunter2"}});
+    for (arguments, key, warnings) in [
+        (&["--print_config"][..], "REDACTED", 0),
+        (&["--print_config", "--secrets"], "hunter2", 1),
+    ] {
+        let (mut command, _dir) = program::agent(&settings);
+        let output = program::run(command.args(arguments));
+        let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(printed["client"]["api_key"], key);
+        let warned = stderr(&output).matches("secrets").count();
+        assert_eq!(warned, warnings, "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a8_valid_settings_are_called_valid() {
     let captured = fixture::text("wire/captured-with-client.json");
     let output = validate(&[("client.json", &captured)]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

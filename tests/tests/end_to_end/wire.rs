@@ -43,6 +43,30 @@ fn e_a_keepalive_is_the_captured_one() {
 }
 
 #[test]
+fn e_no_secret_is_in_a_keepalive_and_results_are_signed() {
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let _agent = Running::agent(&json!({
+        "client": {
+            "name": "one", "address": "192.0.2.1", "subscriptions": ["all"],
+            "signature": "from-one", "redact": ["password", "pin"], "api_key": "shown",
+            "deep": [{"password": "hunter2"}, {"safe": {"pin": 1234, "colour": "grey"}}],
+        },
+        "rabbitmq": vhost.settings(),
+    }));
+    let keepalive = server.keepalive();
+    let client = &keepalive["payload"];
+    let deep = json!([{"password": "REDACTED"}, {"safe": {"pin": "REDACTED", "colour": "grey"}}]);
+    assert_eq!(
+        (&client["deep"], &client["api_key"]),
+        (&deep, &json!("shown"))
+    );
+    server.request("all", &json!({"name": "x", "command": "true"}));
+    assert_eq!(server.result()["payload"]["signature"], "from-one");
+}
+
+#[test]
 fn f_results_are_the_captured_ones_at_the_captured_phases() {
     const NAMES: [&str; 6] = ["load_metrics", "plain", "tok", "badtok", "slow", "hooked"];
     let Some((vhost, mut server)) = Server::alone() else {
