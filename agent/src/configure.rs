@@ -7,7 +7,6 @@ use crate::settings::typos::{self, Typo};
 use crate::settings::{Environment, Settings, Transport, client, load};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use venus_collectors::graphite::Scheme;
 use venus_event::redact;
@@ -32,7 +31,7 @@ pub(crate) fn configure(
         Mode::Run | Mode::Once | Mode::Doctor { .. } => {}
         Mode::ValidateConfig => {
             found.warn(&stderr);
-            let data = json!({ "files": found.files });
+            let data = json!({ "files": settings.files });
             stderr.info("configuration is valid", data);
             return Err(ExitCode::SUCCESS);
         }
@@ -65,7 +64,6 @@ pub(crate) fn reconfigure(
 /// Valid settings, and what there is to say of them.
 struct Found {
     settings: Settings,
-    files: Vec<PathBuf>,
     typos: Vec<Typo>,
 }
 
@@ -81,7 +79,7 @@ fn read(
         .ok()?;
     log.redact(&client::redact_keys(&merged));
     let typos = typos::find(&merged);
-    let settings = Settings::compile(merged).inspect_err(|problems| {
+    let settings = Settings::compile(merged, files).inspect_err(|problems| {
         let data = json!({ "problems": problems.len() });
         log.write(level, "invalid settings", data);
         for problem in problems {
@@ -92,7 +90,6 @@ fn read(
     });
     Some(Found {
         settings: settings.ok()?,
-        files,
         typos,
     })
 }
@@ -109,7 +106,7 @@ impl Found {
     }
 
     fn tell(&self, arguments: &Arguments, log: &Log) {
-        for file in &self.files {
+        for file in &self.settings.files {
             log.info("settings file read", json!({ "file": file }));
         }
         self.warn(log);

@@ -1,6 +1,6 @@
 //! Starts everything, waits for signals, stops everything in order.
 
-use crate::check::{Runner, child_path, reap_orphans};
+use crate::check::{ChildEnvironment, Runner, reap_orphans};
 use crate::cli::{Arguments, Mode};
 use crate::clock;
 use crate::configure::{configure, reconfigure};
@@ -111,16 +111,16 @@ impl<'a> Agent<'a> {
         arguments: &'a Arguments,
         environment: &'a Environment,
     ) -> Self {
-        let path = child_path(environment);
+        let child_environment = ChildEnvironment::of(environment);
         let settings = Rc::new(Current::new(settings));
         let outbox = Rc::new(Outbox::default());
         let runner = Runner::new(
             Rc::clone(&settings),
             log.clone(),
             Rc::clone(&outbox),
-            path.clone(),
+            child_environment.clone(),
         );
-        let pipeline = Pipeline::new(Rc::clone(&settings), log.clone(), path);
+        let pipeline = Pipeline::new(Rc::clone(&settings), log.clone(), child_environment);
         Self {
             arguments,
             environment,

@@ -1,12 +1,12 @@
 //! One run of a shell command: in its own process group, with a deadline.
 
+use super::environment::Variables;
 use crate::settings::Client;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::ffi::OsString;
 use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -66,20 +66,20 @@ impl Groups {
     }
 }
 
-/// Runs `sh -c COMMAND` with `path` as its PATH and `input` on standard input,
-/// within `limits`.
+/// Runs `sh -c COMMAND` with these variables beside the agent's own and `input`
+/// on standard input, within `limits`.
 ///
 /// Never fails: what prevents a command from starting is an execution with
 /// status 3, one that overruns its limit has status 2, as Sensu has it.
 pub async fn run_command(
     command: &str,
-    path: &OsString,
+    variables: &Variables,
     input: Option<Vec<u8>>,
     limits: Limits,
     groups: &Groups,
 ) -> Execution {
     let started = Instant::now();
-    let (output, status) = match start(command, path, input.is_some()) {
+    let (output, status) = match start(command, variables, input.is_some()) {
         Ok((child, output)) => run(child, output, input, limits, groups).await,
         Err(error) => (format!("Unexpected error: {error}"), 3),
     };
@@ -91,12 +91,16 @@ pub async fn run_command(
 }
 
 /// Starts the shell. Both its outputs are one pipe, so that lines keep their order.
-fn start(command: &str, path: &OsString, wants_input: bool) -> io::Result<(Child, pipe::Receiver)> {
+fn start(
+    command: &str,
+    variables: &Variables,
+    wants_input: bool,
+) -> io::Result<(Child, pipe::Receiver)> {
     let (reader, writer) = io::pipe()?;
     let child = Command::new("sh")
         .arg("-c")
         .arg(command)
-        .env("PATH", path)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(if wants_input {
             Stdio::piped()
         } else {
@@ -288,13 +292,12 @@ mod tests {
     use super::*;
 
     async fn execute(command: &str, input: Option<&[u8]>, limit: Duration) -> Execution {
-        let path = std::env::var_os("PATH").unwrap();
         let input = input.map(<[u8]>::to_vec);
         let limits = Limits {
             time: Some(limit),
             output: 1 << 20,
         };
-        run_command(command, &path, input, limits, &Groups::default()).await
+        run_command(command, &Vec::new(), input, limits, &Groups::default()).await
     }
 
     const LONG: Duration = Duration::from_secs(30);

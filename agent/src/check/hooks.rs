@@ -1,11 +1,11 @@
 //! Hooks: commands that run because of a check's status.
 
 use super::command::{Groups, Limits, input, rounded, run_command};
+use super::environment::Variables;
 use super::tokens::Tokens;
 use crate::clock;
 use crate::settings::Settings;
 use serde_json::{Value, json};
-use std::ffi::OsString;
 use std::time::Duration;
 use venus_event::{Attributes, Severity};
 
@@ -20,7 +20,7 @@ pub(super) async fn run_hook(
     check: &mut Attributes,
     status: i64,
     settings: &Settings,
-    path: &OsString,
+    variables: &Variables,
     groups: &Groups,
 ) {
     let Some(hooks) = check.get("hooks").and_then(Value::as_object) else {
@@ -49,7 +49,7 @@ pub(super) async fn run_hook(
             time: Duration::try_from_secs_f64(seconds.unwrap_or(DEFAULT_TIMEOUT)).ok(),
             output: settings.venus.max_output,
         };
-        let execution = run_command(&command, path, input, limits, groups).await;
+        let execution = run_command(&command, variables, input, limits, groups).await;
         done.insert("duration".to_owned(), rounded(execution.duration));
         done.insert("output".to_owned(), json!(execution.output));
         done.insert("status".to_owned(), json!(execution.status));

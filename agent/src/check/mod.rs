@@ -6,16 +6,16 @@
 
 mod builtin;
 mod command;
+mod environment;
 mod hooks;
 mod orphans;
-mod path;
 mod runner;
 mod tokens;
 
 pub(crate) use builtin::Collectors;
 pub use builtin::builtin_checks;
 pub use command::{Execution, Groups, Limits, run_command};
+pub use environment::{ChildEnvironment, Variables};
 pub(crate) use orphans::reap_orphans;
-pub(crate) use path::child_path;
 pub use runner::Runner;
 pub(crate) use tokens::substituted;

@@ -2,6 +2,7 @@
 
 use super::builtin::Collectors;
 use super::command::{Groups, Limits, input, rounded, run_command};
+use super::environment::ChildEnvironment;
 use super::hooks::run_hook;
 use super::tokens::substituted;
 use crate::clock;
@@ -11,7 +12,6 @@ use crate::settings::{Current, Settings};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore};
@@ -25,8 +25,7 @@ pub struct Runner {
     settings: Rc<Current>,
     log: Log,
     outbox: Rc<Outbox>,
-    /// PATH of the checks.
-    path: OsString,
+    environment: ChildEnvironment,
     collectors: RefCell<Collectors>,
     /// What collectors could not measure, by check: said once, not every time.
     noted: RefCell<HashMap<String, Vec<String>>>,
@@ -52,13 +51,18 @@ enum Stage {
 impl Runner {
     /// A runner of checks with these settings.
     #[must_use]
-    pub fn new(settings: Rc<Current>, log: Log, outbox: Rc<Outbox>, path: OsString) -> Self {
+    pub fn new(
+        settings: Rc<Current>,
+        log: Log,
+        outbox: Rc<Outbox>,
+        environment: ChildEnvironment,
+    ) -> Self {
         Self {
             slots: RefCell::new(Slots::new(settings.get().spawn_limit)),
             settings,
             log,
             outbox,
-            path,
+            environment,
             collectors: RefCell::new(Collectors::new()),
             noted: RefCell::default(),
             in_progress: RefCell::default(),
@@ -197,12 +201,13 @@ impl Runner {
         }
         let input = input(&check, client, &check);
         let limits = limits(&check, &settings);
-        let done = run_command(&command, &self.path, input, limits, &self.groups).await;
+        let variables = self.environment.variables(&settings);
+        let done = run_command(&command, &variables, input, limits, &self.groups).await;
         check.insert("duration".to_owned(), rounded(done.duration));
         check.insert("output".to_owned(), json!(done.output));
         check.insert("status".to_owned(), json!(done.status));
         if self.stage.get() != Stage::Killed {
-            run_hook(&mut check, done.status, &settings, &self.path, &self.groups).await;
+            run_hook(&mut check, done.status, &settings, &variables, &self.groups).await;
         }
         self.publish(check);
     }

@@ -83,7 +83,7 @@ fn read_settings(
     if files.is_empty() {
         report.ok(AREA, "no file is there, defaults are used");
     }
-    for file in files {
+    for file in &files {
         report.ok(AREA, file.display().to_string());
     }
     for typo in typos::find(&merged) {
@@ -95,7 +95,7 @@ fn read_settings(
         let what = format!("{written} in {place}: do you mean {meant}?");
         report.warn(AREA, what);
     }
-    let compiled = Settings::compile(merged);
+    let compiled = Settings::compile(merged, files);
     let failed = |problems: &Vec<crate::settings::Problem>| {
         for problem in problems {
             let name = problem.object.get("name").and_then(|name| name.as_str());

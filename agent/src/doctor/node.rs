@@ -1,7 +1,7 @@
 //! This node: who it is, what it runs, its sockets, devices and programs.
 
 use super::report::Report;
-use crate::check::{Collectors, builtin_checks, child_path, substituted};
+use crate::check::{ChildEnvironment, Collectors, builtin_checks, substituted};
 use crate::clock;
 use crate::schedule::Recurrence;
 use crate::settings::client::Socket;
@@ -31,12 +31,13 @@ pub(super) async fn examine(settings: &Settings, environment: &Environment, repo
     }
     let builtin = builtin_checks(settings);
     subscriptions(settings, &builtin, report);
-    let path = child_path(environment);
+    let children = ChildEnvironment::of(environment);
+    let path = children.path();
     for check in &settings.checks {
-        examine_check(check, settings, &path, report);
+        examine_check(check, settings, path, report);
     }
     for handler in &settings.handlers {
-        let command = program(&handler.command, &path);
+        let command = program(&handler.command, path);
         report_program("handlers", &handler.name, command, report);
     }
     sockets(settings, report).await;

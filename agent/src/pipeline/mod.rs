@@ -5,7 +5,7 @@ mod event;
 
 pub use event::Checks;
 
-use crate::check::{Groups, Limits, run_command};
+use crate::check::{ChildEnvironment, Groups, Limits, run_command};
 use crate::clock;
 use crate::keepalive;
 use crate::log::Log;
@@ -14,7 +14,6 @@ use event::wants;
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::ffi::OsString;
 use std::rc::Rc;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
@@ -25,7 +24,7 @@ pub struct Pipeline {
     settings: Rc<Current>,
     log: Log,
     /// PATH of the handlers.
-    path: OsString,
+    environment: ChildEnvironment,
     checks: RefCell<Checks>,
     /// Names of handlers that are not defined, to say so once.
     unknown: RefCell<HashSet<String>>,
@@ -37,11 +36,11 @@ pub struct Pipeline {
 impl Pipeline {
     /// A pipeline to the handlers in these settings.
     #[must_use]
-    pub fn new(settings: Rc<Current>, log: Log, path: OsString) -> Self {
+    pub fn new(settings: Rc<Current>, log: Log, environment: ChildEnvironment) -> Self {
         Self {
             settings,
             log,
-            path,
+            environment,
             checks: RefCell::default(),
             unknown: RefCell::default(),
             groups: Groups::default(),
@@ -97,13 +96,14 @@ impl Pipeline {
     }
 
     async fn run(&self, handler: &Handler, input: Vec<u8>) {
+        let settings = self.settings.get();
         let limits = Limits {
             time: Some(handler.timeout),
-            output: self.settings.get().venus.max_output,
+            output: settings.venus.max_output,
         };
         let done = run_command(
             &handler.command,
-            &self.path,
+            &self.environment.variables(&settings),
             Some(input),
             limits,
             &self.groups,

@@ -32,6 +32,7 @@ pub use venus::Venus;
 
 use reader::Reader;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use venus_event::Attributes;
 
 /// What the agent knows about its host before it reads any settings.
@@ -48,6 +49,8 @@ pub struct Host {
 pub struct Settings {
     /// Everything as merged, unknown keys included.
     pub merged: Attributes,
+    /// Which files they are from, in their order.
+    pub files: Vec<PathBuf>,
     /// Who this node is.
     pub client: Client,
     /// What it runs.
@@ -63,10 +66,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the merged settings into types.
+    /// Reads the merged settings, which are from these files, into types.
     ///
     /// Returns every problem instead, if there is one.
-    pub fn compile(mut merged: Attributes) -> Result<Self, Vec<Problem>> {
+    pub fn compile(mut merged: Attributes, files: Vec<PathBuf>) -> Result<Self, Vec<Problem>> {
         durations::to_seconds(&mut merged);
         let mut problems = Vec::new();
         let transport = transport::read(&merged, &mut problems);
@@ -90,6 +93,7 @@ impl Settings {
         });
         if problems.is_empty() {
             Ok(Self {
+                files,
                 client,
                 checks,
                 handlers: handlers.into_iter().flatten().collect(),

@@ -148,6 +148,23 @@ fn f4_tokens_of_a_request_become_attributes_of_the_client() {
 }
 
 #[test]
+fn f5_a_command_finds_programs_and_the_files_of_the_settings() {
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let settings = settings(&vhost, "one", &["all"], &json!({}));
+    let _agent = client(&mut server, &settings);
+    let command = "echo $PATH; echo $SENSU_CONFIG_FILES";
+    server.request("all", &json!({"name": "environment", "command": command}));
+    let result = server.result();
+    let (path, files) = outcome(&result).0.split_once('\n').unwrap();
+    assert!(path.ends_with(":/usr/lib/venus/checks:/etc/sensu/plugins:/etc/sensu/handlers"));
+    let files: Vec<&str> = files.trim().split(':').collect();
+    let names: Vec<_> = files.iter().map(|file| file.rsplit('/').next()).collect();
+    assert_eq!(names, [Some(".none"), Some("settings.json")]);
+}
+
+#[test]
 fn f6_the_hook_of_a_status_runs_and_its_outcome_is_in_the_result() {
     let Some((vhost, mut server)) = Server::alone() else {
         return;
