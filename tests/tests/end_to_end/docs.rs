@@ -117,3 +117,33 @@ fn the_examples_of_every_help_run() {
         }
     }
 }
+
+/// The Rust sources below a folder.
+fn sources(folder: &Path, all: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            sources(&path, all);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            all.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_tests_that_a_page_names_are_there() {
+    let mut all = String::new();
+    for folder in ["agent", "checks", "handlers", "tests"] {
+        sources(&root().join(folder), &mut all);
+    }
+    let page = fs::read_to_string(root().join("docs/compatibility.md")).unwrap();
+    let mut named = 0;
+    for line in page.lines().filter(|line| line.matches('|').count() == 4) {
+        let kept_by = line.split('|').nth(3).unwrap();
+        for name in kept_by.split('`').skip(1).step_by(2) {
+            assert!(all.contains(&format!("fn {name}()")), "no test {name}");
+            named += 1;
+        }
+    }
+    assert!(named > 50);
+}

@@ -177,6 +177,8 @@ fn b_in_the_background_with_a_pid_file() {
     });
     let (mut command, _settings) = program::agent(&settings);
     let [log, pid] = ["log", "pid"].map(|name| dir.path().join(name));
+    // As Sensu's own init script has them.
+    command.args(["-e", "/etc/sensu/extensions", "-L", "info", "-v"]);
     command.args(["-b", "-l"]).arg(&log).arg("-p").arg(&pid);
     let output = program::run(&mut command);
     assert_eq!(output.status.code(), Some(0));
