@@ -17,7 +17,7 @@
 //! - `health`: what of it others on this node may know.
 //! - `duties`: what this node runs by itself; `local`: what others hand in.
 //! - [`keepalive`], [`pipeline`] (events and handlers of an agent without a
-//!   server), [`terminal`], [`log`], `supervise` (start, signals, stop).
+//!   server), [`terminal`], [`log`], `signals`, `supervise` (start, stop).
 //!
 //! Everything runs on one thread. What collectors read takes microseconds and
 //! is read in place; commands are children.
@@ -39,6 +39,7 @@ pub mod outbox;
 pub mod pipeline;
 pub mod schedule;
 pub mod settings;
+mod signals;
 mod supervise;
 pub mod terminal;
 mod transport;

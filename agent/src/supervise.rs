@@ -15,13 +15,13 @@ use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
 use crate::schedule::subdued;
 use crate::settings::{Check, Current, Environment, Settings, Transport};
+use crate::signals::{Asked, Signals};
 use crate::terminal::Terminal;
 use crate::transport::embedded::Embedded;
 use crate::transport::rabbitmq::Rabbitmq;
 use crate::transport::redis::Redis;
 use crate::transport::{self, TransportError};
 use close_fds::set_fds_cloexec;
-use nix::libc::SIGTRAP;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::env;
@@ -32,7 +32,6 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
@@ -423,59 +422,5 @@ async fn reap(runner: Rc<Runner>, pipeline: Rc<Pipeline>, log: Log) {
     if let Err(error) = reaped {
         let data = json!({ "error": error.to_string() });
         log.warn("processes that checks leave behind are not reaped", data);
-    }
-}
-
-/// What a signal asks for.
-enum Asked {
-    Stop(&'static str),
-    Reload,
-    /// Open the log anew, and go on if paused.
-    Reopen,
-    Pause,
-    Debug,
-}
-
-/// The signals that we answer.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-    user1: Signal,
-    user2: Signal,
-    trap: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-            user1: signal(SignalKind::user_defined1())?,
-            user2: signal(SignalKind::user_defined2())?,
-            trap: signal(SignalKind::from_raw(SIGTRAP))?,
-        })
-    }
-
-    /// Waits for one to stop; there is nothing to reload in a single cycle.
-    async fn stop(&mut self) -> &'static str {
-        loop {
-            if let Asked::Stop(name) = self.next().await {
-                return name;
-            }
-        }
-    }
-
-    /// Waits for the next one. Safe to cancel.
-    async fn next(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.terminate.recv() => Asked::Stop("TERM"),
-            _ = self.interrupt.recv() => Asked::Stop("INT"),
-            _ = self.hang_up.recv() => Asked::Reload,
-            _ = self.user1.recv() => Asked::Pause,
-            _ = self.user2.recv() => Asked::Reopen,
-            _ = self.trap.recv() => Asked::Debug,
-        }
     }
 }

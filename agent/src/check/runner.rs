@@ -4,7 +4,7 @@ use super::builtin::Collectors;
 use super::command::{Groups, Limits, input, rounded, run_command};
 use super::environment::ChildEnvironment;
 use super::hooks::run_hook;
-use super::tokens::substituted;
+use super::tokens::{has_tokens, substituted};
 use crate::clock;
 use crate::log::{Level, Log};
 use crate::outbox::Outbox;
@@ -123,24 +123,37 @@ impl Runner {
 
     /// Runs a check by its command, or by its extension where it has none.
     fn process(self: &Rc<Self>, mut check: Attributes, defined: bool) {
-        if let Some(command) = check.get("command") {
-            if !command.is_string() {
-                let data = json!({ "check": check });
-                return self.log.error("check command must be a string", data);
-            }
-            if self.settings.get().client.safe_mode && !defined {
-                refuse(&mut check, "Check is not locally defined (safe mode)");
+        let Some(command) = check.get("command") else {
+            return self.run_extension(check);
+        };
+        if !command.is_string() {
+            let data = json!({ "check": check });
+            return self.log.error("check command must be a string", data);
+        }
+        if self.settings.get().client.safe_mode && !defined {
+            refuse(&mut check, "Check is not locally defined (safe mode)");
+            check.insert("executed".to_owned(), json!(clock::epoch_seconds()));
+            return self.publish(check);
+        }
+        if let Some(running) = self.begin(&check) {
+            let runner = Rc::clone(self);
+            spawn_local(async move {
+                runner.execute(check).await;
+                drop(running);
+            });
+        }
+    }
+
+    /// Runs the collector that a check names, after its tokens are substituted.
+    fn run_extension(&self, mut check: Attributes) {
+        if has_tokens(&check) {
+            let (substituted, unmatched) = substituted(&check, &self.settings.get().client);
+            check = substituted;
+            if let Some(unmatched) = unmatched {
                 check.insert("executed".to_owned(), json!(clock::epoch_seconds()));
+                refuse(&mut check, &unmatched);
                 return self.publish(check);
             }
-            if let Some(running) = self.begin(&check) {
-                let runner = Rc::clone(self);
-                spawn_local(async move {
-                    runner.execute(check).await;
-                    drop(running);
-                });
-            }
-            return;
         }
         let extension = text(&check, "extension").or(text(&check, "name"));
         let extension = extension.unwrap_or_default().to_owned();

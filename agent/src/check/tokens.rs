@@ -22,6 +22,19 @@ pub(crate) fn substituted(check: &Attributes, client: &Client) -> (Attributes, O
     (substituted, tokens.unmatched())
 }
 
+/// Whether there is a token anywhere in a check's definition.
+pub(super) fn has_tokens(check: &Attributes) -> bool {
+    fn has(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains(":::"),
+            Value::Array(items) => items.iter().any(has),
+            Value::Object(object) => has_tokens(object),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+    check.values().any(has)
+}
+
 impl<'a> Tokens<'a> {
     /// Tokens of this client.
     #[must_use]

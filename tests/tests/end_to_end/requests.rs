@@ -255,8 +255,9 @@ fn f7_a_request_without_a_command_runs_the_check_extension() {
     assert_eq!((lines, status), (expected, 0));
     assert_eq!(result["payload"]["check"]["issued"], 1_453_048_230);
 
-    // The name stands in for the extension, attributes are its options.
-    let request = json!({"name": "metrics-load", "scheme": "rack1.venus001"});
+    // The name stands in for the extension, attributes are its options, which
+    // may hold tokens.
+    let request = json!({"name": "metrics-load", "scheme": ":::rack|rack1:::.:::name:::"});
     server.request("physical", &request);
     let result = server.result();
     let first = outcome(&result).0.lines().next().unwrap();
@@ -269,6 +270,10 @@ fn f7_a_request_without_a_command_runs_the_check_extension() {
         (
             json!({"name": "x", "extension": "check-nothing"}),
             "Unknown check extension: check-nothing",
+        ),
+        (
+            json!({"name": "metrics-load", "scheme": ":::nothing:::"}),
+            "Unmatched client token(s): nothing",
         ),
         (
             json!({"name": "metrics-load", "scheme": "a b"}),
