@@ -1,6 +1,7 @@
 //! Certificates of the test's own, made by openssl.
 
 use crate::part;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -53,6 +54,17 @@ impl Certificates {
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// The `ssl` settings of a client with a certificate, and one entry more.
+    #[must_use]
+    pub fn client_with(&self, key: &str, value: Value) -> Value {
+        let mut ssl = json!({
+            "cert_chain_file": self.path("client.pem"),
+            "private_key_file": self.path("client.key"),
+        });
+        ssl[key] = value;
+        ssl
     }
 
     fn request(&self, name: &str, more: &[&str], out: &str) {

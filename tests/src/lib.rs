@@ -11,6 +11,7 @@
 //! | [`endpoint`] | a stand-in for Slack's webhook |
 //! | [`server`] | the test in the role of the Sensu server |
 //! | [`program`] | our programs, run with settings of the test's own |
+//! | [`gate`] | a command that runs for as long as the test wants |
 //! | [`fixture`] | captures and trees below `tests/fixtures` |
 //!
 //! Ports come from the kernel, files are temporary, traffic stays on loopback,
@@ -30,6 +31,7 @@ pub mod cable;
 pub mod certificates;
 pub mod endpoint;
 pub mod fixture;
+pub mod gate;
 pub mod leash;
 pub mod part;
 pub mod program;

@@ -28,7 +28,7 @@ pub struct ChildEnvironment {
 }
 
 impl ChildEnvironment {
-    /// PATH is the agent's own, where the agent itself is, and [`PATHS`].
+    /// PATH is the agent's own, where the agent itself is, and where Sensu's plugins are.
     #[must_use]
     pub fn of(environment: &Environment) -> Self {
         let own = environment.get("PATH").cloned().unwrap_or_default();

@@ -146,11 +146,8 @@ fn tls_is_examined() {
     broker.launch();
     let mut rabbitmq = broker.vhost().settings();
     rabbitmq["port"] = json!(port);
-    rabbitmq["ssl"] = json!({
-        "cert_chain_file": certificates.path("client.pem"),
-        "private_key_file": certificates.path("client.key"),
-        "cacert": certificates.path("ca.pem"),
-    });
+    let authority = json!(certificates.path("ca.pem"));
+    rabbitmq["ssl"] = certificates.client_with("cacert", authority);
     assert_complains(&settings(&json!({"rabbitmq": rabbitmq})), &[]);
     rabbitmq["ssl"]["cacert"].take();
     let unknown = settings(&json!({"rabbitmq": rabbitmq}));

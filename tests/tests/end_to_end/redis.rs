@@ -229,31 +229,23 @@ fn d_tls_is_verified_both_ways_unless_somebody_says_otherwise() {
         return;
     };
     let mut server = redis.server(0);
-    let client = json!({
-        "cert_chain_file": certificates.path("client.pem"),
-        "private_key_file": certificates.path("client.key"),
-    });
-    let with = |key: &str, value: Value| {
-        let mut ssl = client.clone();
-        ssl[key] = value;
-        ssl
-    };
     let through = |ssl: &Value| {
         let mut through = redis.settings();
         through["port"] = json!(port);
         through["ssl"] = ssl.clone();
         settings("one", &["all"], &through)
     };
-    let trusting = with("cacert", json!(certificates.path("ca.pem")));
-    for ssl in [&trusting, &with("verify", json!(false))] {
+    let trusting = certificates.client_with("cacert", json!(certificates.path("ca.pem")));
+    for ssl in [&trusting, &certificates.client_with("verify", json!(false))] {
         let mut agent = Running::agent(&through(ssl));
         server.keepalive();
         agent.signal(Signal::SIGTERM);
         assert_eq!(agent.wait().code(), Some(0));
     }
-    let missing = with("private_key_file", json!("/nonexistent/key.pem"));
+    let unknown = certificates.client_with("cacert", Value::Null);
+    let missing = certificates.client_with("private_key_file", json!("/nonexistent/key.pem"));
     for (ssl, says) in [
-        (&client, "see ssl.cacert in the redis settings"),
+        (&unknown, "see ssl.cacert in the redis settings"),
         (&missing, "cannot use /nonexistent/key.pem"),
     ] {
         let mut agent = Running::agent(&through(ssl));

@@ -5,6 +5,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 use serde_json::{Value, json};
 use std::fs;
+use venus_tests::gate::Gate;
 use venus_tests::program::{Running, wait_until};
 use venus_tests::rabbitmq::{RabbitMq, Vhost};
 use venus_tests::server::Server;
@@ -24,18 +25,12 @@ fn h_a_stop_waits_for_the_running_check_and_delivers_its_result() {
         };
         let mut agent = Running::agent(&settings(&vhost));
         server.keepalive();
-        let dir = tempfile::tempdir().unwrap();
-        let [ready, gate] = ["ready", "gate"].map(|name| {
-            let path = dir.path().join(name);
-            mkfifo(&path, Mode::S_IRWXU).unwrap();
-            path
-        });
-        let command = format!("echo > {}; cat {}", ready.display(), gate.display());
-        server.request("all", &json!({"name": "slow", "command": command}));
-        fs::read(&ready).unwrap();
+        let gate = Gate::default();
+        server.request("all", &json!({"name": "slow", "command": gate.command()}));
+        gate.wait();
         agent.signal(signal);
         agent.stdout_line("received signal, stopping");
-        fs::write(&gate, "done\n").unwrap();
+        gate.open("done\n");
         assert_eq!(server.result()["payload"]["check"]["output"], "done\n");
         assert_eq!(agent.wait().code(), Some(0));
     }
@@ -93,25 +88,21 @@ fn h_nothing_new_starts_once_a_stop_was_asked_for() {
     settings["sensu"] = json!({"spawn": {"limit": 1}});
     let mut agent = Running::agent(&settings);
     server.keepalive();
+    let gate = Gate::default();
     let dir = tempfile::tempdir().unwrap();
-    let [ready, gate] = ["ready", "gate"].map(|name| {
-        let path = dir.path().join(name);
-        mkfifo(&path, Mode::S_IRWXU).unwrap();
-        path
-    });
     let started = dir.path().join("started");
-    let first = format!("echo > {}; cat {}", ready.display(), gate.display());
     let other = format!("touch {}", started.display());
+    let first = gate.command();
     server.request("all", &json!({"name": "first", "command": first}));
     server.request("all", &json!({"name": "waits", "command": other}));
     // In order: when this one is refused, the others were taken.
     server.request("all", &json!({"name": "first", "command": "true"}));
     agent.stdout_line("previous check execution still in progress");
-    fs::read(&ready).unwrap();
+    gate.wait();
     agent.signal(Signal::SIGTERM);
     agent.stdout_line("received signal, stopping");
     server.request("all", &json!({"name": "late", "command": other}));
-    fs::write(&gate, "done\n").unwrap();
+    gate.open("done\n");
     assert_eq!(server.result()["payload"]["check"]["name"], "first");
     assert_eq!(agent.wait().code(), Some(0));
     assert!(!started.exists());
@@ -129,18 +120,12 @@ fn h_the_server_hears_that_a_client_goes_and_nothing_after_it() {
     });
     let mut agent = Running::agent(&settings);
     server.keepalive();
-    let dir = tempfile::tempdir().unwrap();
-    let [ready, gate] = ["ready", "gate"].map(|name| {
-        let path = dir.path().join(name);
-        mkfifo(&path, Mode::S_IRWXU).unwrap();
-        path
-    });
-    let command = format!("echo > {}; cat {}", ready.display(), gate.display());
-    server.request("all", &json!({"name": "slow", "command": command}));
-    fs::read(&ready).unwrap();
+    let gate = Gate::default();
+    server.request("all", &json!({"name": "slow", "command": gate.command()}));
+    gate.wait();
     agent.signal(Signal::SIGTERM);
     agent.stdout_line("received signal, stopping");
-    fs::write(&gate, "done\n").unwrap();
+    gate.open("done\n");
     assert_eq!(server.result()["payload"]["check"]["name"], "slow");
     let mut result = server.result();
     let check = &mut result["payload"]["check"];
@@ -210,22 +195,16 @@ fn b_trap_turns_debugging_on_and_off() {
 
 #[test]
 fn h_a_single_cycle_can_be_interrupted() {
-    let dir = tempfile::tempdir().unwrap();
-    let [ready, gate] = ["ready", "gate"].map(|name| {
-        let path = dir.path().join(name);
-        mkfifo(&path, Mode::S_IRWXU).unwrap();
-        path
-    });
-    let command = format!("echo > {}; cat {}", ready.display(), gate.display());
+    let gate = Gate::default();
     let settings = json!({
         "client": {"name": "one"}, "venus": {"builtin_checks": false},
-        "checks": {"slow": {"command": command, "standalone": true, "interval": 60}},
+        "checks": {"slow": {"command": gate.command(), "standalone": true, "interval": 60}},
     });
     let (mut command, settings) = venus_tests::program::agent(&settings);
     let mut agent = Running::start(command.arg("--once"), Some(settings));
-    fs::read(&ready).unwrap();
+    gate.wait();
     agent.signal(Signal::SIGINT);
     agent.stderr_line("received signal, stopping");
-    fs::write(&gate, "").unwrap();
+    gate.open("");
     assert_eq!(agent.wait().code(), Some(0));
 }

@@ -31,17 +31,8 @@ fn c_tls_is_verified_both_ways_unless_somebody_says_otherwise() {
         rabbitmq["ssl"] = ssl.clone();
         rabbitmq
     };
-    let client = json!({
-        "cert_chain_file": certificates.path("client.pem"),
-        "private_key_file": certificates.path("client.key"),
-    });
-    let with = |key: &str, value: Value| {
-        let mut ssl = client.clone();
-        ssl[key] = value;
-        ssl
-    };
-    let trusting = with("cacert", json!(certificates.path("ca.pem")));
-    for ssl in [&trusting, &with("verify", json!(false))] {
+    let trusting = certificates.client_with("cacert", json!(certificates.path("ca.pem")));
+    for ssl in [&trusting, &certificates.client_with("verify", json!(false))] {
         let mut agent = Running::agent(&settings(&encrypted(ssl)));
         server.keepalive();
         server.request("all", &json!({"name": "probe", "command": "echo here"}));
@@ -54,7 +45,7 @@ fn c_tls_is_verified_both_ways_unless_somebody_says_otherwise() {
     let mut elsewhere = encrypted(&trusting);
     elsewhere["host"] = json!("localhost");
     let stranger = json!({"cacert": certificates.path("ca.pem")});
-    let missing = with("private_key_file", json!("/nonexistent/key.pem"));
+    let missing = certificates.client_with("private_key_file", json!("/nonexistent/key.pem"));
     for (rabbitmq, says) in [
         (elsewhere, "certificate not valid for name \"localhost\""),
         (
