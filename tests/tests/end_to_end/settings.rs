@@ -222,7 +222,7 @@ fn b_arguments_that_are_wrong_are_said_in_one_line() {
             "invalid value 'loud' for '--log_level <LEVEL>'",
         ),
         (&["-c"], "a value is required for '--config <FILE>'"),
-        (&["left-over"], "unexpected argument 'left-over' found"),
+        (&["left-over"], "unrecognized subcommand 'left-over'"),
     ] {
         let mut command = Command::new(program::path("venus-agent"));
         let output = program::run(command.args(arguments));
