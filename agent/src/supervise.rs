@@ -297,6 +297,7 @@ impl<'a> Agent<'a> {
                 Value::Null,
             );
         }
+        self.health.set_connected(false);
         if let Ended::Exit(_) = ended {
             self.pipeline.kill();
             self.log.info("venus-agent stopped", Value::Null);
