@@ -43,25 +43,27 @@ pub(crate) struct Served {
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) runner: Rc<Runner>,
     pub(crate) health: Rc<Health>,
-    /// Set and notified when the agent wants to close the connection.
-    pub(crate) closing: Closing,
+    /// The agent wants no more requests.
+    pub(crate) unsubscribing: Wish,
+    /// The agent wants to close the connection.
+    pub(crate) closing: Wish,
 }
 
-/// A request to close that stays until it is seen.
+/// A wish that stays until it is seen.
 #[derive(Debug, Default)]
-pub(crate) struct Closing {
-    asked: Cell<bool>,
+pub(crate) struct Wish {
+    uttered: Cell<bool>,
     notify: Notify,
 }
 
-impl Closing {
-    pub(crate) fn ask(&self) {
-        self.asked.set(true);
+impl Wish {
+    pub(crate) fn utter(&self) {
+        self.uttered.set(true);
         self.notify.notify_waiters();
     }
 
-    async fn asked(&self) {
-        while !self.asked.get() {
+    async fn uttered(&self) {
+        while !self.uttered.get() {
             self.notify.notified().await;
         }
     }
@@ -81,9 +83,10 @@ pub(crate) async fn keep_connected<T: Transport>(
     // How many connections in a row did not hold.
     let mut short_lived: u32 = 0;
     loop {
+        let subscribe = !served.unsubscribing.uttered.get();
         let connected = tokio::select! {
-            connected = timeout(CONNECT, transport.connect()) => connected,
-            () = served.closing.asked() => return Ok(()),
+            connected = timeout(CONNECT, transport.connect(subscribe)) => connected,
+            () = served.closing.uttered() => return Ok(()),
         };
         let error = match connected {
             Ok(Ok((link, mut requests))) => {
@@ -130,7 +133,7 @@ pub(crate) async fn keep_connected<T: Transport>(
         attempts = attempts.saturating_add(1);
         tokio::select! {
             () = sleep(pause(attempts)) => {}
-            () = served.closing.asked() => return Ok(()),
+            () = served.closing.uttered() => return Ok(()),
         }
     }
 }
@@ -163,7 +166,7 @@ async fn serve<L: Link, R: Requests>(
         failed = send_results(link, served) => failed,
         failed = take_requests(requests, served) => failed,
         never = served.health.answer(link) => never,
-        () = served.closing.asked() => {
+        () = served.closing.uttered() => {
             link.close().await;
             return None;
         }
@@ -206,10 +209,17 @@ async fn send_results<L: Link>(link: &L, served: &Served) -> TransportError {
 }
 
 async fn take_requests<R: Requests>(requests: &mut R, served: &Served) -> TransportError {
+    let mut subscribed = true;
     loop {
-        match requests.next().await {
-            Ok(payload) => served.runner.run_request(&payload),
-            Err(error) => return error,
+        tokio::select! {
+            request = requests.next() => match request {
+                Ok(payload) => served.runner.run_request(&payload),
+                Err(error) => return error,
+            },
+            () = served.unsubscribing.uttered(), if subscribed => {
+                requests.unsubscribe();
+                subscribed = false;
+            }
         }
     }
 }

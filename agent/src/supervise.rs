@@ -4,7 +4,7 @@ use crate::check::{ChildEnvironment, Runner, reap_orphans};
 use crate::cli::{Arguments, Mode};
 use crate::clock;
 use crate::configure::{configure, reconfigure};
-use crate::connection::{Closing, Served, keep_connected};
+use crate::connection::{Served, Wish, keep_connected};
 use crate::daemon::{self, PidFile};
 use crate::doctor;
 use crate::duties::Duties;
@@ -76,7 +76,12 @@ pub fn run(arguments: &Arguments, environment: &Environment) -> ExitCode {
     };
     let agent = Agent::new(settings, log.clone(), arguments, environment);
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let done = runtime.and_then(|runtime| LocalSet::new().block_on(&runtime, agent.run()));
+    let done = runtime.and_then(|runtime| {
+        let done = LocalSet::new().block_on(&runtime, agent.run());
+        // A name that is still looked up holds nobody.
+        runtime.shutdown_background();
+        done
+    });
     done.unwrap_or_else(|error| fail("the agent cannot run", &error))
 }
 
@@ -190,8 +195,7 @@ impl<'a> Agent<'a> {
                 }
                 Asked::Reload => {
                     self.log.reopen();
-                    duties.skip_due();
-                    self.reload(duties).await;
+                    self.reload(duties, |_| {}).await;
                 }
                 Asked::Debug => self.log.toggle_debug(),
                 Asked::Pause => {}
@@ -204,10 +208,16 @@ impl<'a> Agent<'a> {
         if self.arguments.mode == Mode::Once {
             return;
         }
-        // Closed before they are opened anew, perhaps on the same port.
-        self.sockets.take();
+        self.close_sockets().await;
         let sockets = Sockets::open(&self.settings, &self.runner, &self.health, &self.log).await;
         self.sockets.replace(Some(sockets));
+    }
+
+    async fn close_sockets(&self) {
+        let open = self.sockets.take();
+        if let Some(sockets) = open {
+            sockets.close().await;
+        }
     }
 
     fn say_hello(&self, duties: &Duties) {
@@ -260,8 +270,12 @@ impl<'a> Agent<'a> {
             outbox: Rc::clone(&self.outbox),
             runner: Rc::clone(&self.runner),
             health: Rc::clone(&self.health),
-            closing: Closing::default(),
+            unsubscribing: Wish::default(),
+            closing: Wish::default(),
         };
+        if asked.is_some() {
+            served.unsubscribing.utter();
+        }
         let mut connection = pin!(keep_connected(transport, &served));
         let work = async {
             match asked {
@@ -273,6 +287,9 @@ impl<'a> Agent<'a> {
             failed = &mut connection => return Ended::Exit(self.give_up(failed)),
             ended = work => ended,
         };
+        if let Ended::Exit(_) | Ended::Pause = ended {
+            served.unsubscribing.utter();
+        }
         let limit = match ended {
             Ended::Exit(_) => STOP,
             Ended::Reconnect | Ended::Pause => RECONNECT,
@@ -290,7 +307,7 @@ impl<'a> Agent<'a> {
                 self.log.warn("stopped before everything was delivered", data);
             }
         }
-        served.closing.ask();
+        served.closing.utter();
         if timeout(limit, connection).await.is_err() {
             self.log.warn(
                 "stopped before the connection or a handler had ended",
@@ -309,7 +326,7 @@ impl<'a> Agent<'a> {
     /// result is that this client goes, if the server is to hear of it.
     async fn end_checks(&self) {
         self.runner.stop();
-        self.sockets.take();
+        self.close_sockets().await;
         if timeout(STOP, self.runner.finished()).await.is_err() {
             self.log.warn("killing checks that do not end", Value::Null);
             self.runner.kill();
@@ -326,7 +343,10 @@ impl<'a> Agent<'a> {
         if self.arguments.mode == Mode::Once {
             return tokio::select! {
                 code = self.run_once(duties) => Ended::Exit(code),
-                name = signals.stop() => self.stop(name),
+                name = signals.stop() => {
+                    self.stop(name);
+                    Ended::Exit(ExitCode::from(FAILED))
+                }
             };
         }
         loop {
@@ -337,7 +357,8 @@ impl<'a> Agent<'a> {
                     Asked::Reopen => self.log.reopen(),
                     Asked::Reload => {
                         self.log.reopen();
-                        if self.reload(duties).await {
+                        let run = |check: &Check| self.run_unless_subdued(check);
+                        if self.reload(duties, run).await {
                             return Ended::Reconnect;
                         }
                     }
@@ -354,9 +375,9 @@ impl<'a> Agent<'a> {
         Ended::Exit(ExitCode::SUCCESS)
     }
 
-    /// Reads the settings again; wrong ones change nothing. Says whether they
-    /// want another connection.
-    async fn reload(&self, duties: &mut Duties) -> bool {
+    /// Reads the settings again; wrong ones change nothing. What is due is handed
+    /// to `run`. Says whether another connection is wanted.
+    async fn reload(&self, duties: &mut Duties, run: impl FnMut(&Check)) -> bool {
         let Some(new) = reconfigure(self.arguments, self.environment, &self.log) else {
             self.log.redact(&self.settings.get().client.redact);
             let message = "settings not reloaded, the old ones stay";
@@ -367,7 +388,7 @@ impl<'a> Agent<'a> {
         let reconnect = new.transport != old.transport
             || new.client.name != old.client.name
             || new.client.subscriptions != old.client.subscriptions;
-        duties.replace(&new, |check| self.run_unless_subdued(check));
+        duties.replace(&new, run);
         self.settings.replace(new);
         self.runner.reload();
         let client = &self.settings.get().client;

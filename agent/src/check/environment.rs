@@ -6,6 +6,8 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+/// PATH where the agent was started without one.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Where programs are found beside the agent's own PATH.
 const PATHS: [&str; 3] = [
     "/usr/lib/venus/checks",
@@ -31,10 +33,11 @@ impl ChildEnvironment {
     /// PATH is the agent's own, where the agent itself is, and where Sensu's plugins are.
     #[must_use]
     pub fn of(environment: &Environment) -> Self {
-        let own = environment.get("PATH").cloned().unwrap_or_default();
+        let own = environment.get("PATH").filter(|path| !path.is_empty());
+        let own = own.map_or(DEFAULT_PATH, String::as_str);
         let beside = env::current_exe().ok();
         let beside = beside.and_then(|program| program.parent().map(PathBuf::from));
-        let all = env::split_paths(&own)
+        let all = env::split_paths(own)
             .chain(beside)
             .chain(PATHS.map(PathBuf::from));
         Self {

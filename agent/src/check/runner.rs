@@ -107,9 +107,10 @@ impl Runner {
             self.log
                 .debug("received check request", json!({ "check": check }));
         }
-        // Not by its name alone: a request may bring a command of its own.
-        let defined =
-            local.is_some_and(|local| local.definition.get("command") == check.get("command"));
+        // Not by its name alone: a request may bring commands of its own.
+        let is_local =
+            |key: &str| local.is_some_and(|local| local.definition.get(key) == check.get(key));
+        let defined = is_local("command") && (is_local("hooks") || !check.contains_key("hooks"));
         self.process(check, defined);
     }
 

@@ -1,6 +1,7 @@
 //! What all brokers have in common: a name, an address, a clock.
 
 use super::report::Report;
+use std::io;
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -15,7 +16,9 @@ const DEAD: Duration = Duration::from_secs(100);
 
 /// Whether the host has an address, and something listens at one of them.
 pub(super) async fn reach(host: &str, port: u16, area: &str, report: &mut Report) -> bool {
-    let found = match lookup_host((host, port)).await {
+    let asked = timeout(PATIENCE, lookup_host((host, port))).await;
+    let found = asked.unwrap_or_else(|_| Err(io::Error::other("no answer")));
+    let found = match found {
         Ok(found) => found.collect::<Vec<_>>(),
         Err(error) => {
             let advice = "see host in the settings, and the name service of this node";

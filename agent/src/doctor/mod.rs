@@ -34,7 +34,11 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment, json: bool) 
     if let Some(settings) = read_settings(arguments, environment, &mut report) {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
-            Ok(runtime) => runtime.block_on(examine(&settings, environment, &mut report)),
+            Ok(runtime) => {
+                runtime.block_on(examine(&settings, environment, &mut report));
+                // A name that is still looked up holds nobody.
+                runtime.shutdown_background();
+            }
             Err(error) => report.fail("agent", format!("it cannot run: {error}")),
         }
     }

@@ -19,6 +19,8 @@ use venus_event::Attributes;
 
 /// How long whoever listens at a port of ours may take to say who it is.
 const ANSWER: Duration = Duration::from_secs(2);
+/// How many bytes of its answer are read.
+const LONGEST: u64 = 64 << 10;
 
 pub(super) async fn examine(settings: &Settings, environment: &Environment, report: &mut Report) {
     let client = &settings.client;
@@ -115,8 +117,11 @@ enum Program {
 }
 
 fn program(command: &str, path: &OsStr) -> Program {
-    let is_assignment = |word: &&str| word.split_once('=').is_some_and(|(name, _)| is_plain(name));
-    let mut words = command.split_whitespace().skip_while(is_assignment);
+    let assigned = |word: &&str| {
+        let parts = word.split_once('=');
+        parts.is_some_and(|(name, value)| is_plain(name) && (value.is_empty() || is_plain(value)))
+    };
+    let mut words = command.split_whitespace().skip_while(assigned);
     let Some(word) = words.next().filter(|word| is_plain(word)) else {
         return Program::Unknown;
     };
@@ -203,7 +208,7 @@ async fn is_sensu(protocol: &str, socket: &Socket) -> bool {
         let mut stream = TcpStream::connect((socket.bind.as_str(), socket.port)).await?;
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
+        stream.take(LONGEST).read_to_string(&mut answer).await?;
         Ok::<_, std::io::Error>(answer)
     };
     match timeout(ANSWER, ask).await {

@@ -6,7 +6,7 @@ use super::report::Report;
 use crate::clock;
 use crate::keepalive::SENSU_VERSION;
 use crate::settings::{Broker, Client};
-use crate::transport::rabbitmq::{declare, declare_queue, kind_of, open, say};
+use crate::transport::rabbitmq::{bind, declare, declare_queue, kind_of, open, say};
 use crate::transport::{KEEPALIVES, RESULTS};
 use lapin::options::{
     BasicGetOptions, BasicPublishOptions, ExchangeDeclareOptions, QueueDeclareOptions,
@@ -88,11 +88,8 @@ async fn permissions(connection: &Connection, client: &Client, area: &str, repor
     let done = try_queue(connection, &own).await;
     check(format!("declare the queue {own}"), done);
     for subscription in &client.subscriptions {
-        let done = async {
-            let channel = connection.create_channel().await?;
-            declare(&channel, subscription, kind_of(subscription)).await
-        };
-        check(format!("subscribe to {subscription}"), done.await);
+        let done = try_to_subscribe(connection, subscription, &own).await;
+        check(format!("subscribe to {subscription}"), done);
     }
     if refused == 0 {
         let what = "permissions: publishes, declares and subscribes as the agent does";
@@ -123,17 +120,49 @@ async fn try_to_publish(connection: &Connection, exchange: &str) -> lapin::Resul
         .await
 }
 
+/// A queue of doctor's own, which is read and deleted.
 async fn try_queue(connection: &Connection, name: &str) -> lapin::Result<()> {
     let channel = connection.create_channel().await?;
     declare_queue(&channel, name).await?;
+    let options = BasicGetOptions { no_ack: true };
+    channel.basic_get(name.into(), options).await?;
     let options = QueueDeleteOptions::default();
     channel.queue_delete(name.into(), options).await?;
     Ok(())
 }
 
+/// Binds the queue `own`, or the one that the clients of the subscription share.
+async fn try_to_subscribe(
+    connection: &Connection,
+    subscription: &str,
+    own: &str,
+) -> lapin::Result<()> {
+    let channel = connection.create_channel().await?;
+    let kind = kind_of(subscription);
+    let shared = kind == ExchangeKind::Direct;
+    let queue = if shared { subscription } else { own };
+    declare_queue(&channel, queue).await?;
+    declare(&channel, subscription, kind).await?;
+    bind(&channel, queue, subscription).await?;
+    // One that clients use, or that has requests for them, stays.
+    let options = QueueDeleteOptions {
+        if_unused: shared,
+        if_empty: shared,
+        nowait: false,
+    };
+    match channel.queue_delete(queue.into(), options).await {
+        Err(error) if is_in_use(&error) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+fn is_in_use(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(error) if error.get_id() == 406)
+}
+
 fn queue_name(client: &Client) -> String {
     let now = clock::epoch_seconds();
-    format!("{}-{SENSU_VERSION}-{now}", client.name)
+    format!("{}-{SENSU_VERSION}-{now}-doctor", client.name)
 }
 
 /// The broker's clock, in whole seconds since the epoch. The protocol has no

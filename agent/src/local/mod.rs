@@ -16,12 +16,13 @@ use http::Api;
 use result::{Message, NoMessage};
 use serde_json::{Value, json};
 use std::io;
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::{JoinHandle, JoinSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
 /// How long a connection may last.
@@ -29,7 +30,7 @@ const WHOLE: Duration = Duration::from_secs(30);
 /// How long to wait when the process has no more file descriptors.
 const NO_DESCRIPTOR: Duration = Duration::from_secs(1);
 
-/// Open sockets; closed when dropped.
+/// Open sockets; closed when dropped, and those who are connected with them.
 pub(crate) struct Sockets {
     log: Log,
     tasks: Vec<JoinHandle<()>>,
@@ -75,6 +76,16 @@ impl Sockets {
             sockets.open_http(api).await;
         }
         sockets
+    }
+
+    /// Closes them, and returns when they are closed: their ports are free, and
+    /// nobody is told any more that his result was taken.
+    pub(crate) async fn close(mut self) {
+        for task in mem::take(&mut self.tasks) {
+            task.abort();
+            // It was aborted: that is all there is to know.
+            drop(task.await);
+        }
     }
 
     async fn open_tcp(&mut self, socket: &Socket, inbox: &Rc<Inbox>) {
@@ -141,15 +152,17 @@ async fn serve(
 ) {
     let places = Arc::new(Semaphore::new(max_connections));
     let answer = Rc::new(answer);
+    let mut connections = JoinSet::new();
     loop {
         // Those without a place wait in the kernel's queue.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
+        while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
                 let answer = Rc::clone(&answer);
-                spawn_local(async move {
+                connections.spawn_local(async move {
                     // A sender that takes too long hears nothing.
                     drop(timeout(WHOLE, answer(stream)).await);
                     drop(place);

@@ -1,6 +1,6 @@
 //! `rabbitmq`: one broker, or several.
 
-use super::reader::{Problem, Reader};
+use super::reader::{Problem, Reader, without_text};
 use super::tls::{Tls, read_tls};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use serde_json::{Value, json};
@@ -77,9 +77,10 @@ pub(super) fn read_brokers(merged: &Attributes, problems: &mut Vec<Problem>) -> 
     };
     let one = std::slice::from_ref(value);
     let entries = value.as_array().map_or(one, Vec::as_slice);
+    // A URI that cannot be read may hold a password at any place.
     let problem = |message: &str| Problem {
         message: format!("rabbitmq {message}"),
-        object: json!({ "rabbitmq": value }),
+        object: json!({ "rabbitmq": without_text(value) }),
     };
     if entries.is_empty() {
         problems.push(problem("must name at least one broker"));
@@ -105,6 +106,9 @@ fn from_uri(uri: &str) -> Result<Broker, &'static str> {
     const NO_URI: &str = "is not an amqp URI (amqp://USER:PASSWORD@HOST:PORT/VHOST)";
     // The client library's own reader takes every IPv6 address for localhost.
     let url = Url::parse(uri).map_err(|_| NO_URI)?;
+    if !url.has_authority() {
+        return Err(NO_URI);
+    }
     let host = url.host_str().unwrap_or_default();
     let uri: AMQPUri = uri.parse().map_err(|_| NO_URI)?;
     let default = Broker::default();

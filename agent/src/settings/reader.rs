@@ -4,6 +4,7 @@
 use serde_json::Value;
 use std::time::Duration;
 use venus_event::Attributes;
+use venus_event::redact::REDACTED;
 
 /// One thing that is wrong with the settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -170,6 +171,16 @@ impl<'a> Reader<'a> {
             self.problem(key, message);
         }
         typed
+    }
+}
+
+/// A value with `REDACTED` in the place of each text, where one may be a secret
+/// that has no form to know it by.
+pub(super) fn without_text(value: &Value) -> Value {
+    match value {
+        Value::String(_) => Value::from(REDACTED),
+        Value::Array(items) => items.iter().map(without_text).collect(),
+        other => other.clone(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `redis`: the server, or the sentinels that know it.
 
-use super::reader::{Problem, Reader};
+use super::reader::{Problem, Reader, without_text};
 use super::tls::{Tls, read_tls};
 use redis::{ConnectionAddr, IntoConnectionInfo};
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ const NO_URL: &str = "is not a redis URL (redis://:PASSWORD@HOST:PORT/DB)";
 pub(super) fn read_redis(merged: &Attributes, problems: &mut Vec<Problem>) -> Redis {
     let problem = |value: &Value, message: &str| Problem {
         message: format!("redis {message}"),
-        object: json!({ "redis": value }),
+        object: json!({ "redis": without_text(value) }),
     };
     match merged.get("redis") {
         None | Some(Value::Null) => Redis::default(),

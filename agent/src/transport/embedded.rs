@@ -23,7 +23,7 @@ impl Transport for Embedded {
     type Link = EmbeddedLink;
     type Requests = Never;
 
-    async fn connect(&mut self) -> Result<(EmbeddedLink, Never), TransportError> {
+    async fn connect(&mut self, _subscribe: bool) -> Result<(EmbeddedLink, Never), TransportError> {
         let link = EmbeddedLink {
             pipeline: Rc::clone(&self.pipeline),
             terminal: Rc::clone(&self.terminal),
@@ -70,4 +70,6 @@ impl Requests for Never {
     async fn next(&mut self) -> Result<Vec<u8>, TransportError> {
         pending().await
     }
+
+    fn unsubscribe(&mut self) {}
 }

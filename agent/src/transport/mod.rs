@@ -23,8 +23,12 @@ pub(crate) trait Transport {
     /// What arrives.
     type Requests: Requests;
 
-    /// Connects and subscribes, once; waiting and trying again is the caller's.
-    async fn connect(&mut self) -> Result<(Self::Link, Self::Requests), TransportError>;
+    /// Connects once, and subscribes if wanted; waiting and trying again is the
+    /// caller's.
+    async fn connect(
+        &mut self,
+        subscribe: bool,
+    ) -> Result<(Self::Link, Self::Requests), TransportError>;
 }
 
 /// A live connection, as the sender sees it.
@@ -51,6 +55,10 @@ pub(crate) trait Requests {
     /// Waits for the next check request, and notices when the connection is
     /// lost. Safe to cancel.
     async fn next(&mut self) -> Result<Vec<u8>, TransportError>;
+
+    /// Leaves all further requests to other clients; from now on `next` only
+    /// notices when the connection is lost.
+    fn unsubscribe(&mut self);
 }
 
 /// What keepalives are sent to.

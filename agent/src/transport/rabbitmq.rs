@@ -69,10 +69,15 @@ impl Transport for Rabbitmq {
     type Link = RabbitmqLink;
     type Requests = RabbitmqRequests;
 
-    async fn connect(&mut self) -> Result<(RabbitmqLink, RabbitmqRequests), TransportError> {
+    async fn connect(
+        &mut self,
+        subscribe: bool,
+    ) -> Result<(RabbitmqLink, RabbitmqRequests), TransportError> {
         let broker = self.next_broker();
         let name = broker.to_string();
-        let connected = connect(&broker, &self.client, &self.subscriptions).await;
+        let all = self.subscriptions.as_slice();
+        let subscriptions = if subscribe { all } else { &[] };
+        let connected = connect(&broker, &self.client, subscriptions).await;
         let anonymous = broker
             .tls
             .as_ref()
@@ -239,7 +244,7 @@ pub(crate) async fn declare_queue(channel: &Channel, name: &str) -> lapin::Resul
         .await
 }
 
-async fn bind(channel: &Channel, queue: &str, exchange: &str) -> lapin::Result<()> {
+pub(crate) async fn bind(channel: &Channel, queue: &str, exchange: &str) -> lapin::Result<()> {
     let options = QueueBindOptions { nowait: false };
     channel
         .queue_bind(
@@ -385,6 +390,11 @@ impl Requests for RabbitmqRequests {
         })
         .await
     }
+
+    /// A consumer that is dropped is cancelled.
+    fn unsubscribe(&mut self) {
+        self.consumers.clear();
+    }
 }
 
 /// Whether the peer closed the connection without a word.
@@ -467,7 +477,7 @@ mod tests {
             // A broker that takes the connection and says nothing.
             let mut accepted = None;
             tokio::select! {
-                _ = rabbitmq.connect() => unreachable!("nobody answers"),
+                _ = rabbitmq.connect(true) => unreachable!("nobody answers"),
                 () = async {
                     let (mut stream, _) = listener.accept().await.unwrap();
                     // The greeting: the attempt is under way.

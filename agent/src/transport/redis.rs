@@ -51,12 +51,17 @@ impl Transport for Redis {
     type Link = RedisLink;
     type Requests = RedisRequests;
 
-    async fn connect(&mut self) -> Result<(RedisLink, RedisRequests), TransportError> {
+    async fn connect(
+        &mut self,
+        subscribe: bool,
+    ) -> Result<(RedisLink, RedisRequests), TransportError> {
         let settings = &self.settings;
         let address = find(settings).await?;
         let broker = Broker(format!("redis {address}, db {}", settings.db));
         let server = Server::at(&address, settings).map_err(|error| broker.failure(&error))?;
-        let connected = connect(settings, &server, &self.subscriptions, &broker).await;
+        let all = self.subscriptions.as_slice();
+        let subscriptions = if subscribe { all } else { &[] };
+        let connected = connect(settings, &server, subscriptions, &broker).await;
         connected.map_err(|error| broker.failure(&error))
     }
 }
@@ -84,10 +89,13 @@ async fn connect(
         }
     }
     let mut listener = server.listen().await?;
-    listener.subscribe(&channels).await?;
+    if !channels.is_empty() {
+        listener.subscribe(&channels).await?;
+    }
     let (sink, channels) = listener.split();
     let requests = RedisRequests {
         broker: broker.clone(),
+        subscribed: true,
         channels,
         lists,
         lost: Box::pin(watch(sink, keepalives.clone())),
@@ -337,6 +345,7 @@ async fn watch(mut channels: PubSubSink, mut keepalives: MultiplexedConnection) 
 /// The receiving side.
 pub(crate) struct RedisRequests {
     broker: Broker,
+    subscribed: bool,
     channels: PubSubStream,
     lists: Vec<List>,
     lost: Pin<Box<dyn Future<Output = RedisError>>>,
@@ -348,11 +357,18 @@ impl Requests for RedisRequests {
             if let Poll::Ready(error) = self.lost.as_mut().poll(context) {
                 return Poll::Ready(Err(self.broker.failure(&error)));
             }
-            if let Poll::Ready(message) = Pin::new(&mut self.channels).poll_next(context) {
-                return Poll::Ready(match message {
-                    Some(message) => Ok(message.get_payload_bytes().to_vec()),
-                    None => Err(self.broker.error("the connection is closed".to_owned())),
-                });
+            while let Poll::Ready(message) = Pin::new(&mut self.channels).poll_next(context) {
+                match message {
+                    Some(message) if self.subscribed => {
+                        return Poll::Ready(Ok(message.get_payload_bytes().to_vec()));
+                    }
+                    // Every client of a channel has its own copy.
+                    Some(_) => {}
+                    None => {
+                        let closed = self.broker.error("the connection is closed".to_owned());
+                        return Poll::Ready(Err(closed));
+                    }
+                }
             }
             for list in &mut self.lists {
                 while let Poll::Ready(popped) = list.popped.as_mut().poll(context) {
@@ -367,6 +383,12 @@ impl Requests for RedisRequests {
             Poll::Pending
         })
         .await
+    }
+
+    /// The connections that wait at the lists are closed.
+    fn unsubscribe(&mut self) {
+        self.subscribed = false;
+        self.lists.clear();
     }
 }
 

@@ -96,6 +96,17 @@ fn a_broker_is_examined_step_by_step_and_left_as_it_was() {
         "^keepalives$",
         ".*",
     ]);
+    let unread = "doctor-unread";
+    broker.ctl(&["add_user", unread, "s3cret"]);
+    broker.ctl(&[
+        "set_permissions",
+        "-p",
+        &vhost.name,
+        unread,
+        ".*",
+        ".*",
+        "^$",
+    ]);
     let with = |changes: Value| {
         let mut rabbitmq = vhost.settings();
         for (key, value) in changes.as_object().unwrap() {
@@ -119,11 +130,22 @@ fn a_broker_is_examined_step_by_step_and_left_as_it_was() {
         (json!({"vhost": "/nowhere"}), &["vhost: NOT_ALLOWED"]),
         (json!({"ssl": {}}), &["TLS: "]),
         (
+            json!({"user": unread, "password": "s3cret"}),
+            &[
+                "permissions: declare the queue one-1.9.0-",
+                "permissions: subscribe to all: ACCESS_REFUSED",
+                "permissions: subscribe to roundrobin:x: ACCESS_REFUSED",
+                "permissions: subscribe to client:one: ACCESS_REFUSED",
+                "clock: not compared with the broker's: ACCESS_REFUSED",
+            ],
+        ),
+        (
             json!({"user": limited, "password": "s3cret"}),
             &[
                 "permissions: publish to keepalives: ACCESS_REFUSED",
                 "permissions: publish to results: ACCESS_REFUSED",
                 "permissions: declare the queue one-1.9.0-",
+                "permissions: subscribe to all: ACCESS_REFUSED",
                 "permissions: subscribe to roundrobin:x: ACCESS_REFUSED",
                 "permissions: subscribe to client:one: ACCESS_REFUSED",
                 "clock: not compared with the broker's: ACCESS_REFUSED",
@@ -191,6 +213,7 @@ fn what_is_wrong_on_this_node_is_found_without_a_broker() {
             "gone": {"command": "LANG=C check-gone -w 1", "standalone": true, "interval": 60},
             "rack": {"command": "echo :::rack:::", "standalone": true, "interval": 60},
             "ruby": {"extension": "check-ruby", "standalone": true, "interval": 60},
+            "quoted": {"command": "OPTIONS='-a s3cret' check-gone", "standalone": true, "interval": 60},
             "shell": {"command": "(exit 1)", "standalone": true, "interval": 60},
             "disk": {"comand": "df", "command": "df", "standalone": true, "interval": 60},
             "mistyped": {"command": "df", "intervall": 5, "standalone": true, "cron": "* * * * *"},

@@ -6,6 +6,8 @@ use nix::unistd::mkfifo;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use tempfile::TempDir;
 use venus_tests::program::{self, Running};
@@ -125,6 +127,30 @@ fn b_a_new_subscription_and_a_new_attribute_are_seen_by_the_server() {
     );
     let result = server.result_of("probe");
     assert_eq!(result["payload"]["check"]["output"], "r2\n");
+}
+
+#[test]
+fn b_sockets_with_other_limits_listen_on_the_same_ports() {
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let ports = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    let [tcp, http] = ports.map(|port| port.local_addr().unwrap().port());
+    let mut node = Node::start(&vhost, &json!({}));
+    server.keepalive();
+    for max_size in [1000, 2000] {
+        node.settings["client"]["socket"] = json!({"port": tcp, "max_size": max_size});
+        node.settings["client"]["http_socket"] = json!({"port": http, "max_size": max_size});
+        node.reload();
+        for port in [tcp, http] {
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        }
+        let padding = " ".repeat(max_size - 100);
+        let result = format!("{{\"name\": \"sized\", \"output\": \"\"{padding}}}");
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, tcp)).unwrap();
+        stream.write_all(result.as_bytes()).unwrap();
+        server.result_of("sized");
+    }
 }
 
 #[test]

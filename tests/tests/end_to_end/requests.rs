@@ -329,6 +329,16 @@ fn f2_in_safe_mode_only_commands_of_this_node_run() {
     smuggled["command"] = json!("echo local");
     server.request("all", &smuggled);
     assert_eq!(outcome(&server.result()), ("local\n", 0));
+    // Nor does a known command let another one in as its hook.
+    let hooked = json!({"name": "known", "hooks": {"ok": {"command": "echo remote"}}});
+    server.request("all", &hooked);
+    let result = server.result();
+    assert_eq!(outcome(&result), refused);
+    assert!(
+        result["payload"]["check"]["hooks"]["ok"]
+            .get("output")
+            .is_none()
+    );
 }
 
 #[test]

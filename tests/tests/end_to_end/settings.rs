@@ -77,7 +77,7 @@ fn a7_a_problem_shows_the_object_it_is_in_and_no_secret() {
     let client = of("client name cannot contain spaces or special characters");
     assert_eq!(client["pin"], "REDACTED");
     let uri = of("rabbitmq is not an amqp URI (amqp://USER:PASSWORD@HOST:PORT/VHOST)");
-    assert_eq!(uri["rabbitmq"][1], "http://u:REDACTED@h/");
+    assert_eq!(uri["rabbitmq"][1], "REDACTED");
 }
 
 #[test]
@@ -186,6 +186,20 @@ fn a5_a_client_subscribes_to_its_own_name_once() {
         let output = program::run(command.arg("-P"));
         let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(printed["client"]["subscriptions"], all);
+    }
+}
+
+#[test]
+fn a7_the_password_of_a_uri_that_is_none_is_not_shown() {
+    for settings in [
+        json!({"rabbitmq": "sensu:hunter2@broker:5672/sensu"}),
+        json!({"rabbitmq": ["amqp:/sensu:hunter2@broker"]}),
+        json!({"redis": "hunter2@broker", "transport": {"name": "redis"}}),
+    ] {
+        let (mut command, _dir) = program::agent(&settings);
+        let output = program::run(command.arg("--validate_config"));
+        assert_eq!(output.status.code(), Some(2));
+        assert!(!stderr(&output).contains("hunter2"), "{}", stderr(&output));
     }
 }
 

@@ -109,6 +109,43 @@ fn h_nothing_new_starts_once_a_stop_was_asked_for() {
 }
 
 #[test]
+fn h_a_client_that_stops_leaves_requests_to_others() {
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let [mut one, _two] = ["one", "two"].map(|name| {
+        let mut settings = settings(&vhost);
+        settings["client"]["name"] = json!(name);
+        settings["client"]["subscriptions"] = json!(["roundrobin:in-turn"]);
+        let agent = Running::agent(&settings);
+        server.keepalive();
+        agent
+    });
+    let gate = Gate::default();
+    let request = |name: &str, command: &str| json!({"name": name, "command": command});
+    server.request("client:one", &request("slow", &gate.command()));
+    gate.wait();
+    one.signal(Signal::SIGTERM);
+    one.stdout_line("received signal, stopping");
+    // Its queue goes when it has unsubscribed.
+    let queues = || {
+        let broker = RabbitMq::shared().unwrap();
+        broker.ctl(&["list_queues", "-p", &vhost.name, "name"])
+    };
+    wait_until(|| !queues().contains("one-"));
+    for number in 0..10 {
+        let request = request(&format!("in-turn-{number}"), "true");
+        server.request("roundrobin:in-turn", &request);
+    }
+    for _ in 0..10 {
+        assert_eq!(server.result()["payload"]["client"], "two");
+    }
+    gate.open("done\n");
+    assert_eq!(server.result()["payload"]["check"]["output"], "done\n");
+    assert_eq!(one.wait().code(), Some(0));
+}
+
+#[test]
 fn h_the_server_hears_that_a_client_goes_and_nothing_after_it() {
     let Some((vhost, mut server)) = Server::alone() else {
         return;
@@ -206,5 +243,5 @@ fn h_a_single_cycle_can_be_interrupted() {
     agent.signal(Signal::SIGINT);
     agent.stderr_line("received signal, stopping");
     gate.open("");
-    assert_eq!(agent.wait().code(), Some(0));
+    assert_eq!(agent.wait().code(), Some(2));
 }
