@@ -107,10 +107,16 @@ impl Runner {
             self.log
                 .debug("received check request", json!({ "check": check }));
         }
-        // Not by its name alone: a request may bring commands of its own.
-        let is_local =
-            |key: &str| local.is_some_and(|local| local.definition.get(key) == check.get(key));
-        let defined = is_local("command") && (is_local("hooks") || !check.contains_key("hooks"));
+        // Not by its name alone: a request may bring a command of its own.
+        let defined =
+            local.is_some_and(|local| local.definition.get("command") == check.get("command"));
+        if settings.client.safe_mode {
+            // Hooks are commands as well.
+            match local.and_then(|local| local.definition.get("hooks")) {
+                Some(hooks) => check.insert("hooks".to_owned(), hooks.clone()),
+                None => check.shift_remove("hooks"),
+            };
+        }
         self.process(check, defined);
     }
 

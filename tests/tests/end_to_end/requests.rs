@@ -333,12 +333,8 @@ fn f2_in_safe_mode_only_commands_of_this_node_run() {
     let hooked = json!({"name": "known", "hooks": {"ok": {"command": "echo remote"}}});
     server.request("all", &hooked);
     let result = server.result();
-    assert_eq!(outcome(&result), refused);
-    assert!(
-        result["payload"]["check"]["hooks"]["ok"]
-            .get("output")
-            .is_none()
-    );
+    assert_eq!(outcome(&result), ("local\n", 0));
+    assert!(result["payload"]["check"].get("hooks").is_none());
 }
 
 #[test]
