@@ -83,7 +83,7 @@ impl Api {
         let found = ENDPOINTS.iter().find(|(known, ..)| *known == path);
         let Some((_, method, _)) = found else {
             let data = json!({ "path": path });
-            self.log.warn("an HTTP request for an unknown path", data);
+            self.inbox.warn("an HTTP request for an unknown path", data);
             return json_answer(StatusCode::NOT_FOUND, &endpoints());
         };
         if request.method() != method {
@@ -175,7 +175,7 @@ impl Api {
 
     fn unauthorized(&self, path: &str) -> Answer {
         let data = json!({ "path": path });
-        self.log
+        self.inbox
             .warn("an HTTP request without valid basic auth", data);
         let advice = "Basic auth with user and password of client.http_socket is needed";
         let mut answer = say(StatusCode::UNAUTHORIZED, advice);

@@ -15,6 +15,7 @@ use crate::settings::client::Socket;
 use http::Api;
 use result::{Message, NoMessage};
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::io;
 use std::mem;
 use std::rc::Rc;
@@ -27,6 +28,8 @@ use tokio::time::{sleep, timeout};
 
 /// How long a connection may last.
 const WHOLE: Duration = Duration::from_secs(30);
+/// How many lines a second are logged of what senders do wrong.
+const LINES: u32 = 10;
 /// How long to wait when the process has no more file descriptors.
 const NO_DESCRIPTOR: Duration = Duration::from_secs(1);
 
@@ -40,6 +43,8 @@ pub(crate) struct Sockets {
 struct Inbox {
     runner: Rc<Runner>,
     log: Log,
+    /// In which second something was wrong last, and how often in it.
+    said: Cell<(u64, u32)>,
 }
 
 impl Sockets {
@@ -58,6 +63,7 @@ impl Sockets {
         let inbox = Rc::new(Inbox {
             runner: Rc::clone(runner),
             log: log.clone(),
+            said: Cell::default(),
         });
         let client = settings.get().client.clone();
         let socket = &client.socket;
@@ -197,8 +203,27 @@ impl Inbox {
     }
 
     fn refuse(&self, why: &str) {
-        let data: Value = json!({ "error": why });
-        self.log
-            .warn("a result from a local socket is invalid", data);
+        let data = json!({ "error": why });
+        self.warn("a result from a local socket is invalid", data);
+    }
+
+    /// Logs what somebody did wrong, but only so often: no neighbour fills the
+    /// disk.
+    fn warn(&self, message: &str, data: Value) {
+        let (second, said) = self.said.get();
+        let now = clock::epoch_seconds();
+        if now == second {
+            self.said.set((second, said.saturating_add(1)));
+            if said >= LINES {
+                return;
+            }
+        } else {
+            self.said.set((now, 1));
+            if said > LINES {
+                let data = json!({ "more": said - LINES });
+                self.log.warn("more was wrong at the local sockets", data);
+            }
+        }
+        self.log.warn(message, data);
     }
 }

@@ -120,6 +120,28 @@ fn g_ten_thousand_connections_wait_their_turn() {
 }
 
 #[test]
+fn g_a_neighbour_cannot_fill_the_log() {
+    const BAD: usize = 5000;
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let ports = free_ports();
+    let mut agent = client(&vhost, &mut server, ports);
+    for _ in 0..BAD {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, ports[0]))
+            .unwrap()
+            .write_all(b"}")
+            .unwrap();
+    }
+    assert_well(&mut server, ports[0]);
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait().code(), Some(0));
+    let log = agent.seen();
+    let lines = log.matches("local socket").count();
+    assert!((1..BAD / 4).contains(&lines), "{lines}");
+}
+
+#[test]
 fn g_the_last_of_two_equal_keys_counts_as_in_ruby() {
     let Some((vhost, mut server)) = Server::alone() else {
         return;
