@@ -47,6 +47,18 @@ impl<'a> Reader<'a> {
         self.complain(format!("{} {key} {message}", self.what));
     }
 
+    /// Notes a problem, and shows no text of `key`.
+    pub fn problem_of_secret(&mut self, key: &str, message: &str) {
+        let mut shown = self.shown.clone();
+        if let Some(value) = shown.get_mut(key) {
+            *value = without_text(value);
+        }
+        self.problems.push(Problem {
+            message: format!("{} {key} {message}", self.what),
+            object: Value::Object(shown),
+        });
+    }
+
     /// Notes a problem of the object as a whole.
     pub fn complain(&mut self, message: String) {
         self.problems.push(Problem {

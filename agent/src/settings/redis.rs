@@ -195,7 +195,7 @@ fn read_sentinels(part: &mut Reader<'_>) -> Vec<Address> {
             }
             Value::String(url) => match from_url(url) {
                 Some(redis) => sentinels.push(redis.address),
-                None => part.problem("sentinels", NO_URL),
+                None => part.problem_of_secret("sentinels", NO_URL),
             },
             _ => part.problem("sentinels", "must each be a hash or a redis URL"),
         }

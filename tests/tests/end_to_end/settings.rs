@@ -195,6 +195,7 @@ fn a7_the_password_of_a_uri_that_is_none_is_not_shown() {
         json!({"rabbitmq": "sensu:hunter2@broker:5672/sensu"}),
         json!({"rabbitmq": ["amqp:/sensu:hunter2@broker"]}),
         json!({"redis": "hunter2@broker", "transport": {"name": "redis"}}),
+        json!({"redis": {"sentinels": ["hunter2@s1", {"host": "s2"}]}, "transport": {"name": "redis"}}),
     ] {
         let (mut command, _dir) = program::agent(&settings);
         let output = program::run(command.arg("--validate_config"));
