@@ -83,9 +83,14 @@ pub(crate) async fn keep_connected<T: Transport>(
     // How many connections in a row did not hold.
     let mut short_lived: u32 = 0;
     loop {
-        let subscribe = !served.unsubscribing.uttered.get();
+        let settings = served.settings.get();
+        let subscriptions = if served.unsubscribing.uttered.get() {
+            &[]
+        } else {
+            settings.client.subscriptions.as_slice()
+        };
         let connected = tokio::select! {
-            connected = timeout(CONNECT, transport.connect(subscribe)) => connected,
+            connected = timeout(CONNECT, transport.connect(subscriptions)) => connected,
             () = served.closing.uttered() => return Ok(()),
         };
         let error = match connected {

@@ -1,8 +1,8 @@
 //! In the background, as old init scripts want it.
 
 use nix::unistd::daemon;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Goes into the background: a session of its own, `/` as working directory,
@@ -15,16 +15,24 @@ pub(crate) fn detach() -> io::Result<()> {
 #[derive(Debug)]
 pub(crate) struct PidFile {
     path: PathBuf,
+    file: File,
 }
 
 impl PidFile {
-    /// Writes this process's id, over what a killed agent may have left.
-    pub(crate) fn write(path: &Path) -> io::Result<Self> {
-        fs::write(path, format!("{}\n", std::process::id()))
+    /// Opens it over what a killed agent may have left: while there is somebody
+    /// to hear that it cannot be.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = File::create(path)
             .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
         Ok(Self {
             path: path.to_owned(),
+            file,
         })
+    }
+
+    /// Writes this process's id, which in the background is another.
+    pub(crate) fn write(&mut self) -> io::Result<()> {
+        writeln!(self.file, "{}", std::process::id())
     }
 }
 

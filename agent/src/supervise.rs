@@ -47,6 +47,7 @@ const KILLED: Duration = Duration::from_secs(1);
 const RECONNECT: Duration = Duration::from_secs(2);
 /// How long `--once` waits for delivery.
 const DELIVER: Duration = Duration::from_secs(30);
+
 /// Runs the agent as the command line wants it.
 #[must_use]
 pub fn run(arguments: &Arguments, environment: &Environment) -> ExitCode {
@@ -64,16 +65,19 @@ pub fn run(arguments: &Arguments, environment: &Environment) -> ExitCode {
         log.fatal(what, data);
         ExitCode::from(FAILED)
     };
+    let pid_file = arguments.pid_file.as_deref().map(PidFile::open);
+    let mut pid_file = match pid_file.transpose() {
+        Ok(pid_file) => pid_file,
+        Err(error) => return fail("cannot write the pid file", &error),
+    };
     if arguments.background
         && let Err(error) = daemon::detach()
     {
         return fail("cannot go into the background", &error);
     }
-    let pid_file = arguments.pid_file.as_deref().map(PidFile::write);
-    let _pid_file = match pid_file.transpose() {
-        Ok(pid_file) => pid_file,
-        Err(error) => return fail("cannot write the pid file", &error),
-    };
+    if let Some(Err(error)) = pid_file.as_mut().map(PidFile::write) {
+        return fail("cannot write the pid file", &error);
+    }
     let agent = Agent::new(settings, log.clone(), arguments, environment);
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let done = runtime.and_then(|runtime| {
@@ -160,14 +164,12 @@ impl<'a> Agent<'a> {
                         .await
                 }
                 Transport::Rabbitmq(brokers) => {
-                    let client = &settings.client;
-                    let brokers = brokers.clone();
-                    let rabbitmq = Rabbitmq::new(brokers, &client.name, &client.subscriptions);
+                    let rabbitmq = Rabbitmq::new(brokers.clone(), &settings.client.name);
                     self.supervise(rabbitmq, &mut duties, &mut signals, asked)
                         .await
                 }
                 Transport::Redis(server) => {
-                    let redis = Redis::new(server.clone(), &settings.client.subscriptions);
+                    let redis = Redis::new(server.clone());
                     self.supervise(redis, &mut duties, &mut signals, asked)
                         .await
                 }

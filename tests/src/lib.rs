@@ -11,6 +11,7 @@
 //! | [`endpoint`] | a stand-in for Slack's webhook |
 //! | [`server`] | the test in the role of the Sensu server |
 //! | [`program`] | our programs, run with settings of the test's own |
+//! | [`port`] | ports that nobody has |
 //! | [`gate`] | a command that runs for as long as the test wants |
 //! | [`fixture`] | captures and trees below `tests/fixtures` |
 //!
@@ -34,6 +35,7 @@ pub mod fixture;
 pub mod gate;
 pub mod leash;
 pub mod part;
+pub mod port;
 pub mod program;
 pub mod rabbitmq;
 pub mod redis;

@@ -2,7 +2,7 @@
 
 use crate::certificates::Certificates;
 use crate::leash::Leash;
-use crate::{DEADLINE, part, pause};
+use crate::{DEADLINE, part, pause, port};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ impl RabbitMq {
     pub fn cluster() -> Option<[Self; 2]> {
         let mut one = Self::new(1)?;
         one.launch();
-        let [port, distribution_port, _] = free_ports();
+        let [port, distribution_port] = port::free();
         let dir = tempfile::tempdir().unwrap();
         fs::copy(
             one.dir.path().join(".erlang.cookie"),
@@ -135,7 +135,7 @@ impl RabbitMq {
         // Debian's own scripts change the user and the environment.
         let script = fs::canonicalize(server).unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let [port, distribution_port, epmd_port] = free_ports();
+        let [port, distribution_port, epmd_port] = port::free();
         write_configuration(dir.path(), port, vhosts);
         Some(Self {
             dir,
@@ -154,7 +154,7 @@ impl RabbitMq {
     /// Has it listen for TLS as well, with clients that show a certificate;
     /// gives that port. To be called before the first launch.
     pub fn use_tls(&self, certificates: &Certificates) -> u16 {
-        let [port, _, _] = free_ports();
+        let [port] = port::free();
         let path = |name| certificates.path(name).display().to_string();
         self.configure(&format!(
             "listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.cacertfile = {}\n\
@@ -371,10 +371,4 @@ fn write_configuration(dir: &Path, port: u16, vhosts: usize) {
         definitions.display()
     );
     fs::write(dir.join("rabbitmq.conf"), configuration).unwrap();
-}
-
-/// Ports that nobody has now. A node cannot be given a socket that is open.
-fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }

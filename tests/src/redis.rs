@@ -3,12 +3,12 @@
 
 use crate::certificates::Certificates;
 use crate::leash::Leash;
-use crate::{DEADLINE, part, pause};
+use crate::{DEADLINE, part, pause, port};
 use nix::unistd::Pid;
 use redis::{Client, Commands, Connection, IntoConnectionInfo, RedisConnectionInfo};
 use serde_json::{Value, json};
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -65,7 +65,7 @@ impl Redis {
     /// certificate; and that port.
     #[must_use]
     pub fn with_tls(certificates: &Certificates) -> Option<(Self, u16)> {
-        let port = free_port();
+        let [port] = port::free();
         let path = |name| certificates.path(name).display().to_string();
         let server = Self::with(&format!(
             "requirepass {PASSWORD}\ntls-port {port}\ntls-cert-file {}\ntls-key-file {}\n\
@@ -83,7 +83,7 @@ impl Redis {
 
     fn start(configuration: &str, sentinel: bool) -> Option<Self> {
         let program = part::find("Redis", &["/usr/bin/redis-server"])?;
-        let port = free_port();
+        let [port] = port::free();
         let dir = tempfile::tempdir().unwrap();
         let common = format!(
             "bind 127.0.0.1\nport {port}\ndir {}\n",
@@ -224,10 +224,4 @@ impl Server {
         let key = self.key("list", subscription);
         let _: u64 = self.connection.rpush(key, check.to_string()).unwrap();
     }
-}
-
-/// A port that nobody has now. A server cannot be given a socket that is open.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }

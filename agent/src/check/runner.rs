@@ -271,11 +271,6 @@ impl Runner {
         all.insert(name.to_owned(), notes);
     }
 
-    /// Takes a result that somebody else on this node has made.
-    pub fn publish_local(&self, check: Attributes) {
-        self.publish(check);
-    }
-
     /// Tells the server that this client goes, if its settings want that.
     pub fn deregister(&self) {
         let settings = self.settings.get();
@@ -301,7 +296,8 @@ impl Runner {
         self.publish(check);
     }
 
-    fn publish(&self, check: Attributes) {
+    /// Puts a result into the outbox, whoever on this node has made it.
+    pub(crate) fn publish(&self, check: Attributes) {
         let settings = self.settings.get();
         let client = &settings.client;
         let result = CheckResult {

@@ -9,23 +9,11 @@ mod report;
 
 use crate::cli::Arguments;
 use crate::host;
-use crate::settings::load::load;
-use crate::settings::{Environment, Settings, Transport, typos};
+use crate::settings::{Environment, Settings, Transport, load, typos};
 use report::Report;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use tokio::runtime;
-
-/// The environment variables that settings come from.
-const VARIABLES: [&str; 7] = [
-    "SENSU_TRANSPORT_NAME",
-    "RABBITMQ_URL",
-    "REDIS_URL",
-    "REDIS_SENTINEL_URLS",
-    "SENSU_CLIENT_NAME",
-    "SENSU_CLIENT_ADDRESS",
-    "SENSU_CLIENT_SUBSCRIPTIONS",
-];
 
 /// Examines this node and prints what was found; the exit code is 0 where
 /// nothing is wrong, else 2.
@@ -75,12 +63,12 @@ fn read_settings(
     report: &mut Report,
 ) -> Option<Settings> {
     const AREA: &str = "settings";
-    for name in VARIABLES {
-        if environment.get(name).is_some_and(|value| !value.is_empty()) {
+    for name in load::VARIABLES {
+        if load::variable(environment, name).is_some() {
             report.ok(AREA, format!("{name} of the environment"));
         }
     }
-    let loaded = load(&arguments.sources, environment, &host::discover());
+    let loaded = load::load(&arguments.sources, environment, &host::discover());
     let (merged, files) = loaded
         .inspect_err(|error| report.fail(AREA, error.to_string()))
         .ok()?;

@@ -4,7 +4,7 @@ use super::report::Report;
 use crate::check::{ChildEnvironment, Collectors, builtin_checks, substituted};
 use crate::clock;
 use crate::schedule::Recurrence;
-use crate::settings::client::Socket;
+use crate::settings::client::{Socket, is_shared};
 use crate::settings::{Check, Environment, Settings};
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -49,7 +49,7 @@ pub(super) async fn examine(settings: &Settings, environment: &Environment, repo
 /// What each subscription will receive.
 fn subscriptions(settings: &Settings, builtin: &[Check], report: &mut Report) {
     for name in &settings.client.subscriptions {
-        let receives = if name.starts_with("direct:") || name.starts_with("roundrobin:") {
+        let receives = if is_shared(name) {
             "requests that one of its clients takes"
         } else if name.starts_with("client:") {
             "requests to this client alone"

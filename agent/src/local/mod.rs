@@ -194,7 +194,7 @@ impl Inbox {
     fn take(&self, text: &[u8]) -> Result<bool, NoMessage> {
         let Message { results, problem } = result::read(text, clock::epoch_seconds())?;
         for result in results {
-            self.runner.publish_local(result);
+            self.runner.publish(result);
         }
         if let Some(problem) = &problem {
             self.refuse(problem);

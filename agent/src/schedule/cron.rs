@@ -31,13 +31,12 @@ impl<Tz: TimeZone> CronClock<Tz> {
         Self { cron, next }
     }
 
-    /// Whether it is due; if so, its next time is after `now`. Times that were
-    /// missed are not made up for.
+    /// Whether it is due; its next time is after `now`. Times that were missed
+    /// are not made up for.
     pub fn strikes(&mut self, now: &DateTime<Tz>) -> bool {
         let due = self.next.as_ref().is_some_and(|next| next <= now);
-        if due {
-            self.next = self.cron.find_next_occurrence(now, false).ok();
-        }
+        // Also of one that is not due: somebody may have set the clock back.
+        self.next = self.cron.find_next_occurrence(now, false).ok();
         due
     }
 
@@ -72,6 +71,14 @@ mod tests {
         // The host slept for two days: once, not twice.
         assert!(clock.strikes(&at("2026-11-26T12:00:00Z")));
         assert!(!clock.strikes(&at("2026-11-26T12:00:01Z")));
+    }
+
+    #[test]
+    fn f8_a_clock_that_was_years_ahead_costs_a_cron_check_nothing() {
+        let ahead = at("2030-01-01T00:00:00Z");
+        let mut clock = CronClock::new(parse("*/5 * * * *").unwrap(), &ahead);
+        assert!(!clock.strikes(&at("2026-11-24T10:01:00Z")));
+        assert!(clock.strikes(&at("2026-11-24T10:05:00Z")));
     }
 
     #[test]

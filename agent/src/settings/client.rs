@@ -164,6 +164,14 @@ impl Client {
     }
 }
 
+/// Whether one client takes a request of this subscription, and not each.
+#[must_use]
+pub fn is_shared(subscription: &str) -> bool {
+    ["direct:", "roundrobin:"]
+        .iter()
+        .any(|kind| subscription.starts_with(kind))
+}
+
 /// The keys that the client wants redacted, in settings that may be wrong.
 pub(crate) fn redact_keys(merged: &Attributes) -> Vec<String> {
     let keys = merged.get("client").and_then(|client| client.get("redact"));

@@ -10,6 +10,30 @@ use venus_settings::{SourceError, Sources, merge};
 /// Environment variables, as the process was given them.
 pub type Environment = HashMap<String, String>;
 
+/// The variables that settings come from.
+pub const VARIABLES: [&str; 7] = [
+    TRANSPORT_NAME,
+    RABBITMQ_URL,
+    REDIS_URL,
+    REDIS_SENTINEL_URLS,
+    CLIENT_NAME,
+    CLIENT_ADDRESS,
+    CLIENT_SUBSCRIPTIONS,
+];
+const TRANSPORT_NAME: &str = "SENSU_TRANSPORT_NAME";
+const RABBITMQ_URL: &str = "RABBITMQ_URL";
+const REDIS_URL: &str = "REDIS_URL";
+const REDIS_SENTINEL_URLS: &str = "REDIS_SENTINEL_URLS";
+const CLIENT_NAME: &str = "SENSU_CLIENT_NAME";
+const CLIENT_ADDRESS: &str = "SENSU_CLIENT_ADDRESS";
+const CLIENT_SUBSCRIPTIONS: &str = "SENSU_CLIENT_SUBSCRIPTIONS";
+
+/// A variable that is set, and not to nothing.
+#[must_use]
+pub fn variable<'a>(environment: &'a Environment, name: &str) -> Option<&'a String> {
+    environment.get(name).filter(|value| !value.is_empty())
+}
+
 /// Everything merged: `host` and `environment` first, then the files.
 ///
 /// Returns the merged object and the files that were read.
@@ -34,28 +58,28 @@ fn defaults(host: &Host) -> Attributes {
 }
 
 fn from_environment(environment: &Environment) -> Attributes {
-    let get = |key: &str| environment.get(key).filter(|value| !value.is_empty());
+    let get = |name: &str| variable(environment, name);
     let mut settings = Map::new();
-    if let Some(name) = get("SENSU_TRANSPORT_NAME") {
+    if let Some(name) = get(TRANSPORT_NAME) {
         settings.insert("transport".to_owned(), json!({ "name": name }));
     }
-    if let Some(uri) = get("RABBITMQ_URL") {
+    if let Some(uri) = get(RABBITMQ_URL) {
         settings.insert("rabbitmq".to_owned(), json!(uri));
     }
-    if let Some(url) = get("REDIS_URL") {
+    if let Some(url) = get(REDIS_URL) {
         settings.insert("redis".to_owned(), json!(url));
     }
-    if let Some(urls) = get("REDIS_SENTINEL_URLS") {
+    if let Some(urls) = get(REDIS_SENTINEL_URLS) {
         settings.insert("redis".to_owned(), json!({ "sentinels": urls }));
     }
     let mut client = Map::new();
-    if let Some(name) = get("SENSU_CLIENT_NAME") {
+    if let Some(name) = get(CLIENT_NAME) {
         client.insert("name".to_owned(), json!(name));
     }
-    if let Some(address) = get("SENSU_CLIENT_ADDRESS") {
+    if let Some(address) = get(CLIENT_ADDRESS) {
         client.insert("address".to_owned(), json!(address));
     }
-    if let Some(list) = get("SENSU_CLIENT_SUBSCRIPTIONS") {
+    if let Some(list) = get(CLIENT_SUBSCRIPTIONS) {
         let names: Vec<&str> = list.split(',').map(str::trim).collect();
         client.insert("subscriptions".to_owned(), json!(names));
     }

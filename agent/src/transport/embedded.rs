@@ -23,7 +23,10 @@ impl Transport for Embedded {
     type Link = EmbeddedLink;
     type Requests = Never;
 
-    async fn connect(&mut self, _subscribe: bool) -> Result<(EmbeddedLink, Never), TransportError> {
+    async fn connect(
+        &mut self,
+        _subscriptions: &[String],
+    ) -> Result<(EmbeddedLink, Never), TransportError> {
         let link = EmbeddedLink {
             pipeline: Rc::clone(&self.pipeline),
             terminal: Rc::clone(&self.terminal),

@@ -23,11 +23,10 @@ pub(crate) trait Transport {
     /// What arrives.
     type Requests: Requests;
 
-    /// Connects once, and subscribes if wanted; waiting and trying again is the
-    /// caller's.
+    /// Connects and subscribes, once; waiting and trying again is the caller's.
     async fn connect(
         &mut self,
-        subscribe: bool,
+        subscriptions: &[String],
     ) -> Result<(Self::Link, Self::Requests), TransportError>;
 }
 

@@ -8,6 +8,7 @@ use super::{Depth, KEEPALIVES, Link, RESULTS, Requests, Transport, TransportErro
 use crate::clock;
 use crate::keepalive::SENSU_VERSION;
 use crate::settings::Broker;
+use crate::settings::client::is_shared;
 use futures_lite::Stream;
 use lapin::options::{
     BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ExchangeDeclareOptions,
@@ -42,16 +43,14 @@ pub(crate) struct Rabbitmq {
     /// Brokers of this round that were not tried yet.
     untried: Vec<Broker>,
     client: String,
-    subscriptions: Vec<String>,
 }
 
 impl Rabbitmq {
-    pub(crate) fn new(brokers: Vec<Broker>, client: &str, subscriptions: &[String]) -> Self {
+    pub(crate) fn new(brokers: Vec<Broker>, client: &str) -> Self {
         Self {
             brokers,
             untried: Vec::new(),
             client: client.to_owned(),
-            subscriptions: subscriptions.to_vec(),
         }
     }
 
@@ -71,12 +70,10 @@ impl Transport for Rabbitmq {
 
     async fn connect(
         &mut self,
-        subscribe: bool,
+        subscriptions: &[String],
     ) -> Result<(RabbitmqLink, RabbitmqRequests), TransportError> {
         let broker = self.next_broker();
         let name = broker.to_string();
-        let all = self.subscriptions.as_slice();
-        let subscriptions = if subscribe { all } else { &[] };
         let connected = connect(&broker, &self.client, subscriptions).await;
         let anonymous = broker
             .tls
@@ -149,10 +146,9 @@ async fn connect(
     Ok((link, requests))
 }
 
-/// One client takes a request of a `direct:` or `roundrobin:` subscription, all
-/// of them one of any other.
+/// The exchange of a subscription.
 pub(crate) fn kind_of(subscription: &str) -> ExchangeKind {
-    if subscription.starts_with("direct:") || subscription.starts_with("roundrobin:") {
+    if is_shared(subscription) {
         ExchangeKind::Direct
     } else {
         ExchangeKind::Fanout
@@ -472,12 +468,12 @@ mod tests {
             port: listener.local_addr().unwrap().port(),
             ..Broker::default()
         };
-        let mut rabbitmq = Rabbitmq::new(vec![broker], "one", &[]);
+        let mut rabbitmq = Rabbitmq::new(vec![broker], "one");
         for _ in 0..3 {
             // A broker that takes the connection and says nothing.
             let mut accepted = None;
             tokio::select! {
-                _ = rabbitmq.connect(true) => unreachable!("nobody answers"),
+                _ = rabbitmq.connect(&[]) => unreachable!("nobody answers"),
                 () = async {
                     let (mut stream, _) = listener.accept().await.unwrap();
                     // The greeting: the attempt is under way.

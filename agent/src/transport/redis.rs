@@ -7,6 +7,7 @@
 //! list.
 
 use super::{Depth, KEEPALIVES, Link, RESULTS, Requests, Transport, TransportError};
+use crate::settings::client::is_shared;
 use crate::settings::redis::Address;
 use crate::settings::{self, Tls};
 use futures_lite::Stream;
@@ -35,15 +36,11 @@ const ANSWER: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Redis {
     settings: settings::Redis,
-    subscriptions: Vec<String>,
 }
 
 impl Redis {
-    pub(crate) fn new(settings: settings::Redis, subscriptions: &[String]) -> Self {
-        Self {
-            settings,
-            subscriptions: subscriptions.to_vec(),
-        }
+    pub(crate) fn new(settings: settings::Redis) -> Self {
+        Self { settings }
     }
 }
 
@@ -53,14 +50,12 @@ impl Transport for Redis {
 
     async fn connect(
         &mut self,
-        subscribe: bool,
+        subscriptions: &[String],
     ) -> Result<(RedisLink, RedisRequests), TransportError> {
         let settings = &self.settings;
         let address = find(settings).await?;
         let broker = Broker(format!("redis {address}, db {}", settings.db));
         let server = Server::at(&address, settings).map_err(|error| broker.failure(&error))?;
-        let all = self.subscriptions.as_slice();
-        let subscriptions = if subscribe { all } else { &[] };
         let connected = connect(settings, &server, subscriptions, &broker).await;
         connected.map_err(|error| broker.failure(&error))
     }
@@ -81,7 +76,7 @@ async fn connect(
     let mut channels: Vec<String> = Vec::new();
     let mut lists = Vec::new();
     for subscription in subscriptions {
-        if subscription.starts_with("direct:") || subscription.starts_with("roundrobin:") {
+        if is_shared(subscription) {
             let list = name(settings, "list", subscription);
             lists.push(wait_at(server.open().await?, list));
         } else {

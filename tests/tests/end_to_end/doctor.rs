@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::Output;
 use venus_tests::certificates::Certificates;
+use venus_tests::port;
 use venus_tests::program::{self, Running, wait_until};
 use venus_tests::rabbitmq::{PASSWORD, RabbitMq};
 use venus_tests::redis::Redis;
@@ -205,9 +206,7 @@ fn redis_and_its_sentinels_are_examined() {
 fn what_is_wrong_on_this_node_is_found_without_a_broker() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let taken_port = taken.local_addr().unwrap().port();
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let [port] = port::free();
     let mut settings = settings(&json!({
         "checks": {
             "gone": {"command": "LANG=C check-gone -w 1", "standalone": true, "interval": 60},

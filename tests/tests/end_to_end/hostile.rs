@@ -5,8 +5,9 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::process::Command;
+use venus_tests::port;
 use venus_tests::program::{self, Running, wait_until};
 use venus_tests::rabbitmq::Vhost;
 use venus_tests::server::Server;
@@ -23,11 +24,6 @@ fn client(vhost: &Vhost, server: &mut Server, [tcp, http]: [u16; 2]) -> Running 
     }));
     server.keepalive();
     agent
-}
-
-fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 /// Resident memory in kB.
@@ -59,7 +55,7 @@ fn g_a_flood_costs_the_agent_no_memory_and_its_neighbours_no_service() {
     let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let ports = free_ports();
+    let ports = port::free();
     let agent = client(&vhost, &mut server, ports);
     let before = memory(&agent);
     // A gigabyte of nothing: refused at its first megabyte.
@@ -98,7 +94,7 @@ fn g_ten_thousand_connections_wait_their_turn() {
     let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let ports = free_ports();
+    let ports = port::free();
     let mut agent = client(&vhost, &mut server, ports);
     let before = memory(&agent);
     let connect = |port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
@@ -125,7 +121,7 @@ fn g_a_neighbour_cannot_fill_the_log() {
     let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let ports = free_ports();
+    let ports = port::free();
     let mut agent = client(&vhost, &mut server, ports);
     for _ in 0..BAD {
         TcpStream::connect((Ipv4Addr::LOCALHOST, ports[0]))
@@ -146,7 +142,7 @@ fn g_the_last_of_two_equal_keys_counts_as_in_ruby() {
     let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let ports = free_ports();
+    let ports = port::free();
     let _agent = client(&vhost, &mut server, ports);
     let twice = b"{\"name\": \"x\", \"output\": \"first\", \"output\": \"last\"}";
     assert_eq!(send(ports[0], twice), "ok");
@@ -158,7 +154,7 @@ fn f5_commands_that_misbehave_have_a_result_and_leave_nothing() {
     let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let agent = client(&vhost, &mut server, free_ports());
+    let agent = client(&vhost, &mut server, port::free());
     let dir = tempfile::tempdir().unwrap();
     let pid_file = dir.path().join("pid");
     let orphan = format!(

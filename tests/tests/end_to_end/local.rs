@@ -3,21 +3,16 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Shutdown, TcpStream, UdpSocket};
 use venus_tests::fixture;
+use venus_tests::port;
 use venus_tests::program::{Running, wait_until};
 use venus_tests::rabbitmq::Vhost;
 use venus_tests::server::Server;
 
-/// A port that was free.
-fn free_port() -> u16 {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    free.local_addr().unwrap().port()
-}
-
 /// A client with this socket (`socket` or `http_socket`) on a port of its own.
 fn client(vhost: &Vhost, server: &mut Server, kind: &str, socket: &Value) -> (Running, u16) {
-    let port = free_port();
+    let [port] = port::free();
     let mut settings = json!({
         "client": {
             "name": "venus001", "address": "192.0.2.1", "subscriptions": ["all"],
@@ -209,13 +204,13 @@ fn g_http_can_be_protected_and_is_not_shown_to_anybody_without_a_user() {
 
 #[test]
 fn g_http_says_when_the_broker_is_away() {
-    let port = free_port();
+    let [port, broker] = port::free();
     let _agent = Running::agent(&json!({
         "client": {
             "name": "venus001", "address": "192.0.2.1", "subscriptions": ["all"],
             "http_socket": {"port": port},
         },
-        "rabbitmq": {"host": "127.0.0.1", "port": free_port()},
+        "rabbitmq": {"host": "127.0.0.1", "port": broker},
     }));
     wait_until(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
     let (status, _, info) = http(port, "GET /info", "", "");

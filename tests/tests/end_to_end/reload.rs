@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use tempfile::TempDir;
+use venus_tests::port;
 use venus_tests::program::{self, Running};
 use venus_tests::rabbitmq::Vhost;
 use venus_tests::server::Server;
@@ -134,8 +135,7 @@ fn b_sockets_with_other_limits_listen_on_the_same_ports() {
     let Some((vhost, mut server)) = Server::alone() else {
         return;
     };
-    let ports = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    let [tcp, http] = ports.map(|port| port.local_addr().unwrap().port());
+    let [tcp, http] = port::free();
     let mut node = Node::start(&vhost, &json!({}));
     server.keepalive();
     for max_size in [1000, 2000] {
@@ -219,5 +219,18 @@ fn b_in_the_background_with_a_pid_file() {
         fs::read_to_string(&log)
             .unwrap()
             .contains("venus-agent stopped")
+    );
+}
+
+#[test]
+fn b_a_pid_file_that_cannot_be_written_is_said_while_somebody_listens() {
+    let settings = json!({"client": {"name": "one"}, "transport": {"name": "embedded"}});
+    let (mut command, _settings) = program::agent(&settings);
+    let output = program::run(command.args(["-b", "-p", "/nonexistent/pid"]));
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("cannot write the pid file") && said.contains("/nonexistent/pid"),
+        "{said}"
     );
 }
