@@ -45,6 +45,8 @@ const STOP: Duration = Duration::from_secs(10);
 const KILLED: Duration = Duration::from_secs(1);
 /// How long a change of connection waits for the delivery over the old one.
 const RECONNECT: Duration = Duration::from_secs(2);
+/// How long a thread for a collector that waits is kept for the next one.
+const THREAD_IDLE: Duration = Duration::from_secs(1);
 /// How long `--once` waits for delivery.
 const DELIVER: Duration = Duration::from_secs(30);
 
@@ -79,7 +81,10 @@ pub fn run(arguments: &Arguments, environment: &Environment) -> ExitCode {
         return fail("cannot write the pid file", &error);
     }
     let agent = Agent::new(settings, log.clone(), arguments, environment);
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_keep_alive(THREAD_IDLE)
+        .build();
     let done = runtime.and_then(|runtime| {
         let done = LocalSet::new().block_on(&runtime, agent.run());
         // A name that is still looked up holds nobody.

@@ -4,7 +4,6 @@ use crate::schedule::Recurrence;
 use crate::settings::{Check, Settings, Venus};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use venus_collectors::graphite::{Scheme, SchemeError};
 use venus_collectors::{
     CollectError, Collector, Given, OptionError, OptionSpec, Presence, Setup, Spec, registry,
@@ -81,11 +80,14 @@ pub(crate) enum BuiltinError {
 /// Collectors by extension and options, kept with their buffers and open files.
 pub(crate) struct Collectors {
     kept: HashMap<String, Kept>,
-    problems: Vec<CollectError>,
 }
 
-struct Kept {
+/// A collector at work. It may move to another thread, and comes back by
+/// [`Collectors::keep`].
+pub(crate) struct Kept {
+    key: String,
     collector: Box<dyn Collector>,
+    problems: Vec<CollectError>,
     /// How long its longest output was, so that the next one need not grow.
     capacity: usize,
 }
@@ -96,38 +98,51 @@ impl Collectors {
     pub(crate) fn new() -> Self {
         Self {
             kept: HashMap::new(),
-            problems: Vec::new(),
         }
     }
 
-    /// Runs the collector `spec` as `check` wants it: its options are the
-    /// check's attributes of the same name (`include_device`), `scheme` too.
-    pub(crate) fn collect(
+    /// The collector `spec` as `check` wants it: its options are the check's
+    /// attributes of the same name (`include_device`), `scheme` too.
+    pub(crate) fn take(
         &mut self,
         spec: &'static Spec,
         check: &Attributes,
         host: &str,
         venus: &Venus,
-        now: u64,
-    ) -> Result<Collected, BuiltinError> {
+    ) -> Result<Kept, BuiltinError> {
         let key = key(spec, check);
-        if self.kept.len() >= KEPT && !self.kept.contains_key(&key) {
-            self.kept.clear();
-        }
-        let Kept {
-            collector,
-            capacity,
-        } = match self.kept.entry(key) {
-            Entry::Occupied(kept) => kept.into_mut(),
-            Entry::Vacant(place) => place.insert(Kept {
+        match self.kept.remove(&key) {
+            Some(kept) => Ok(kept),
+            None => Ok(Kept {
+                key,
                 collector: build(spec, check, host, venus)?,
+                problems: Vec::new(),
                 capacity: 0,
             }),
-        };
+        }
+    }
+
+    /// Keeps it for the next time.
+    pub(crate) fn keep(&mut self, kept: Kept) {
+        if self.kept.len() >= KEPT {
+            self.kept.clear();
+        }
+        self.kept.insert(kept.key.clone(), kept);
+    }
+}
+
+impl Kept {
+    /// Whether to run it on a thread of its own.
+    pub(crate) fn may_wait(&mut self, now: u64) -> bool {
+        self.collector.may_wait(now)
+    }
+
+    /// Collects once.
+    pub(crate) fn collect(&mut self, now: u64) -> Result<Collected, BuiltinError> {
         self.problems.clear();
-        let mut out = Vec::with_capacity(*capacity);
-        let presence = collector.collect(now, &mut out, &mut self.problems)?;
-        *capacity = out.len().max(*capacity);
+        let mut out = Vec::with_capacity(self.capacity);
+        let presence = self.collector.collect(now, &mut out, &mut self.problems)?;
+        self.capacity = out.len().max(self.capacity);
         let mut notes: Vec<String> = self.problems.drain(..).map(|p| p.to_string()).collect();
         if let Presence::Absent(reason) = presence {
             notes.push(reason);

@@ -1,6 +1,6 @@
 //! Runs checks, whoever wants them run, and puts their results into the outbox.
 
-use super::builtin::Collectors;
+use super::builtin::{BuiltinError, Collected, Collectors};
 use super::command::{Groups, Limits, input, rounded, run_command};
 use super::environment::ChildEnvironment;
 use super::hooks::run_hook;
@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore};
-use tokio::task::spawn_local;
+use tokio::task::{spawn_blocking, spawn_local};
 use venus_collectors::{Spec, registry};
 use venus_event::{Attributes, CheckResult, Severity};
 use venus_settings::merge;
@@ -152,7 +152,7 @@ impl Runner {
     }
 
     /// Runs the collector that a check names, after its tokens are substituted.
-    fn run_extension(&self, mut check: Attributes) {
+    fn run_extension(self: &Rc<Self>, mut check: Attributes) {
         if has_tokens(&check) {
             let (substituted, unmatched) = substituted(&check, &self.settings.get().client);
             check = substituted;
@@ -232,16 +232,59 @@ impl Runner {
         self.publish(check);
     }
 
-    /// Runs a collector here and now: reading /proc takes microseconds.
-    fn collect(&self, mut check: Attributes, spec: &'static Spec) {
+    /// Runs a collector: here and now, as reading /proc takes microseconds, or on
+    /// a thread of its own where it may wait for something.
+    fn collect(self: &Rc<Self>, check: Attributes, spec: &'static Spec) {
         let executed = clock::epoch_seconds();
         let started = Instant::now();
         let settings = self.settings.get();
         let Settings { client, venus, .. } = &*settings;
-        let collected =
-            self.collectors
-                .borrow_mut()
-                .collect(spec, &check, &client.name, venus, executed);
+        let taken = self
+            .collectors
+            .borrow_mut()
+            .take(spec, &check, &client.name, venus);
+        let mut kept = match taken {
+            Ok(kept) => kept,
+            Err(error) => return self.collected(check, spec, executed, started, Err(error)),
+        };
+        if !kept.may_wait(executed) {
+            let collected = kept.collect(executed);
+            self.collectors.borrow_mut().keep(kept);
+            return self.collected(check, spec, executed, started, collected);
+        }
+        let Some(running) = self.begin(&check) else {
+            return self.collectors.borrow_mut().keep(kept);
+        };
+        let runner = Rc::clone(self);
+        spawn_local(async move {
+            let slots = Rc::clone(&runner.slots.borrow().semaphore);
+            let Ok(_slot) = slots.acquire().await else {
+                return; // the semaphore is never closed
+            };
+            let work = spawn_blocking(move || {
+                let collected = kept.collect(executed);
+                (kept, collected)
+            });
+            if let Ok((kept, collected)) = work.await {
+                // After a reload it is one of the settings before.
+                if Rc::ptr_eq(&settings, &runner.settings.get()) {
+                    runner.collectors.borrow_mut().keep(kept);
+                }
+                runner.collected(check, spec, executed, started, collected);
+            }
+            drop(running);
+        });
+    }
+
+    /// Publishes what a collector answered.
+    fn collected(
+        &self,
+        mut check: Attributes,
+        spec: &Spec,
+        executed: u64,
+        started: Instant,
+        collected: Result<Collected, BuiltinError>,
+    ) {
         let (output, status) = match collected {
             Ok(collected) => {
                 self.note(&check, collected.notes);

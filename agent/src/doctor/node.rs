@@ -229,7 +229,10 @@ fn collectors(settings: &Settings, report: &mut Report) {
         let none = Attributes::new();
         let now = clock::epoch_seconds();
         let name = spec.name;
-        match collectors.collect(spec, &none, host, &settings.venus, now) {
+        let collected = collectors
+            .take(spec, &none, host, &settings.venus)
+            .and_then(|mut collector| collector.collect(now));
+        match collected {
             Ok(collected) => {
                 let count = collected.lines.lines().count();
                 if count > 0 {

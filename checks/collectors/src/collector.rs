@@ -39,6 +39,16 @@ pub trait Collector: Send {
         out: &mut Vec<u8>,
         problems: &mut Vec<CollectError>,
     ) -> Result<Presence, CollectError>;
+
+    /// Whether the next [`collect`](Self::collect) may wait for something outside of this host's
+    /// kernel, or takes milliseconds: then whoever has other work to do runs it on a thread of its
+    /// own. Asked before each collection.
+    fn may_wait(&mut self, _now: u64) -> bool {
+        false
+    }
+
+    /// What the last collection was taken from, a line each, for an admin who wonders.
+    fn explain(&self) -> Vec<String>;
 }
 
 /// Whether this host has what a collector reads.

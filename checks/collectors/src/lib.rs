@@ -28,6 +28,7 @@ mod options;
 pub mod registry;
 pub mod source;
 mod spec;
+pub mod state;
 
 pub use collector::{CollectError, Collector, Presence, Roots};
 pub use options::{Given, Kind, OptionError, OptionSpec};

@@ -1,7 +1,12 @@
 //! The options of a collector: one declared table feeds the command line, its help and the
 //! attributes of a check in the agent's settings.
 
+use std::time::Duration;
+
 use regex_lite::Regex;
+
+/// The longest time that an option takes.
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// One option of a collector.
 #[derive(Debug)]
@@ -35,6 +40,10 @@ pub enum Kind {
     Regex,
     /// One of these words; the first if not given.
     Choice(&'static [&'static str]),
+    /// Any text that is not empty: a path, an address.
+    Text,
+    /// A time in seconds, above 0, up to an hour; may have a fraction.
+    Seconds,
 }
 
 /// The options' values for one collector. Each was checked when it was set.
@@ -49,6 +58,8 @@ enum Value {
     Flag(bool),
     Regex(Regex),
     Choice(&'static str),
+    Text(String),
+    Seconds(Duration),
 }
 
 impl Given {
@@ -88,6 +99,16 @@ impl Given {
                     .find(|word| **word == value)
                     .ok_or_else(|| bad(format!("use one of {}", words.join(", "))))?,
             ),
+            Kind::Text if value.is_empty() => return Err(bad("it is empty".to_owned())),
+            Kind::Text => Value::Text(value.to_owned()),
+            Kind::Seconds => Value::Seconds(
+                value
+                    .parse()
+                    .ok()
+                    .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                    .filter(|time| !time.is_zero() && *time <= LONGEST)
+                    .ok_or_else(|| bad("use seconds, above 0 and up to 3600".to_owned()))?,
+            ),
         };
         self.values.retain(|(name, _)| *name != option.name);
         self.values.push((option.name, parsed));
@@ -105,16 +126,30 @@ impl Given {
     }
 
     pub(crate) fn regex(&self, name: &str) -> Option<&Regex> {
-        match self.value(name) {
-            Some(Value::Regex(regex)) => Some(regex),
-            Some(Value::Flag(_) | Value::Choice(_)) | None => None,
+        match self.value(name)? {
+            Value::Regex(regex) => Some(regex),
+            Value::Flag(_) | Value::Choice(_) | Value::Text(_) | Value::Seconds(_) => None,
         }
     }
 
     pub(crate) fn choice(&self, name: &str) -> Option<&'static str> {
-        match self.value(name) {
-            Some(Value::Choice(word)) => Some(word),
-            Some(Value::Flag(_) | Value::Regex(_)) | None => None,
+        match self.value(name)? {
+            Value::Choice(word) => Some(word),
+            Value::Flag(_) | Value::Regex(_) | Value::Text(_) | Value::Seconds(_) => None,
+        }
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        match self.value(name)? {
+            Value::Text(text) => Some(text),
+            Value::Flag(_) | Value::Regex(_) | Value::Choice(_) | Value::Seconds(_) => None,
+        }
+    }
+
+    pub(crate) fn seconds(&self, name: &str) -> Option<Duration> {
+        match self.value(name)? {
+            Value::Seconds(time) => Some(*time),
+            Value::Flag(_) | Value::Regex(_) | Value::Choice(_) | Value::Text(_) => None,
         }
     }
 }
@@ -144,7 +179,7 @@ pub enum OptionError {
 mod tests {
     use super::*;
 
-    static OPTIONS: [OptionSpec; 3] = [
+    static OPTIONS: [OptionSpec; 5] = [
         OptionSpec {
             name: "per-core",
             short: None,
@@ -166,6 +201,20 @@ mod tests {
             value_name: "LAYER",
             help: "",
         },
+        OptionSpec {
+            name: "docker-host",
+            short: None,
+            kind: Kind::Text,
+            value_name: "URI",
+            help: "",
+        },
+        OptionSpec {
+            name: "timeout",
+            short: None,
+            kind: Kind::Seconds,
+            value_name: "SECONDS",
+            help: "",
+        },
     ];
 
     fn error(name: &str, value: &str) -> String {
@@ -183,9 +232,14 @@ mod tests {
         given.set("include-device", "^eth").unwrap();
         given.set("link-layer", "all").unwrap();
         given.set("link-layer", "ethernet").unwrap();
+        given.set("docker-host", "unix:///s").unwrap();
+        given.set("timeout", "0.5").unwrap();
         assert!(given.flag("per-core"));
         assert!(given.regex("include-device").unwrap().is_match("eth0"));
         assert_eq!(given.choice("link-layer"), Some("ethernet"));
+        assert_eq!(given.text("docker-host"), Some("unix:///s"));
+        assert_eq!(given.seconds("timeout"), Some(Duration::from_millis(500)));
+        assert_eq!(given.text("timeout"), None);
     }
 
     #[test]
@@ -199,6 +253,16 @@ mod tests {
             error("link-layer", "ib"),
             "option 'link-layer' cannot be 'ib': use one of all, ethernet"
         );
+        assert_eq!(
+            error("docker-host", ""),
+            "option 'docker-host' cannot be '': it is empty"
+        );
+        for bad in ["0", "-1", "3601", "1e999", "nan", "", "2s"] {
+            assert_eq!(
+                error("timeout", bad),
+                format!("option 'timeout' cannot be '{bad}': use seconds, above 0 and up to 3600")
+            );
+        }
         assert!(
             error("include-device", "(").starts_with("option 'include-device' cannot be '(': ")
         );

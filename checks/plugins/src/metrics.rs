@@ -46,6 +46,12 @@ pub fn command(spec: &'static Spec) -> Command {
                 .default_value(roots.sys.into_os_string())
                 .help("Where sysfs is mounted"),
         )
+        .arg(
+            Arg::new("explain")
+                .long("explain")
+                .action(ArgAction::SetTrue)
+                .help("Say on standard error what the metrics were taken from"),
+        )
         .after_help(format!(
             "Prints one line PATH VALUE EPOCH for each metric, as Graphite takes them.\n\n\
              Example:\n  venus-checks {} --scheme {}",
@@ -62,7 +68,7 @@ fn argument(option: &OptionSpec) -> Arg {
     };
     match option.kind {
         Kind::Flag => argument.action(ArgAction::SetTrue),
-        Kind::Regex => argument.value_name(option.value_name),
+        Kind::Regex | Kind::Text | Kind::Seconds => argument.value_name(option.value_name),
         Kind::Choice(words) => argument
             .value_name(option.value_name)
             .value_parser(PossibleValuesParser::new(words))
@@ -96,6 +102,11 @@ pub fn run(spec: &'static Spec, matches: &ArgMatches, world: &mut World<'_>) -> 
     for problem in &problems {
         complain(world.err, spec.name, problem);
     }
+    if matches.get_flag("explain") {
+        for line in collector.explain() {
+            complain(world.err, spec.name, &line);
+        }
+    }
     match collected {
         Ok(Presence::Here) => print(world, spec.name, &out),
         Ok(Presence::Absent(reason)) => {
@@ -124,7 +135,7 @@ fn given(spec: &'static Spec, matches: &ArgMatches) -> Result<Given, OptionError
         match option.kind {
             Kind::Flag if matches.get_flag(option.name) => given.set(option.name, "true")?,
             Kind::Flag => {}
-            Kind::Regex | Kind::Choice(_) => {
+            Kind::Regex | Kind::Choice(_) | Kind::Text | Kind::Seconds => {
                 if let Some(value) = matches.get_one::<String>(option.name) {
                     given.set(option.name, value)?;
                 }

@@ -75,4 +75,8 @@ impl Collector for Cpu {
         })
         .map_err(|malformed| CollectError::malformed(self.file.path(), malformed))
     }
+
+    fn explain(&self) -> Vec<String> {
+        vec![format!("all from {}", self.file.path().display())]
+    }
 }

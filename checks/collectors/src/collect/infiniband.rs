@@ -122,6 +122,10 @@ impl Collector for Infiniband {
         }
         Ok(Presence::Here)
     }
+
+    fn explain(&self) -> Vec<String> {
+        vec![format!("counters from {}", self.class.display())]
+    }
 }
 
 /// Whether all files that were listed are still there.

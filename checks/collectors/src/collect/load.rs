@@ -96,6 +96,15 @@ impl Collector for Load {
             Ok(Presence::Here)
         })
     }
+
+    fn explain(&self) -> Vec<String> {
+        let averages = format!("averages from {}", self.file.path().display());
+        let cores = self.per_core.as_ref().map(|cores| {
+            let path = cores.online.path().display();
+            format!("the number of processors from {path}")
+        });
+        [Some(averages), cores].into_iter().flatten().collect()
+    }
 }
 
 /// Rounds to two places, half up, to the digit as Ruby's `Float#round(2)`: a quotient such as

@@ -75,6 +75,10 @@ impl Collector for Memory {
             Ok(Presence::Here)
         })
     }
+
+    fn explain(&self) -> Vec<String> {
+        vec![format!("all from {}", self.file.path().display())]
+    }
 }
 
 /// What is computed from the kernel's fields: its name, its value unless they contradict each

@@ -123,6 +123,13 @@ impl Collector for Net {
         }
         Ok(Presence::Here)
     }
+
+    fn explain(&self) -> Vec<String> {
+        vec![
+            format!("counters from {}", self.file.path().display()),
+            format!("speeds from {}/IF/speed", self.class.display()),
+        ]
+    }
 }
 
 /// Which interfaces are to be shown, by name.

@@ -10,6 +10,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+
 use crate::source::text::Malformed;
 
 /// One kernel file by its path, open between two reads.
@@ -71,7 +74,7 @@ impl KernelFile {
             }
             self.open = None;
         }
-        let file = File::open(&self.path)?;
+        let file = open(&self.path)?;
         let done = read(&file);
         if is_still_there(&done) {
             self.open = Some(file);
@@ -99,8 +102,15 @@ pub fn has_vanished(error: &io::Error) -> bool {
 
 /// Reads an attribute that is not worth an open file.
 pub fn read_once<'b>(path: &Path, buffer: &'b mut [u8; ATTRIBUTE_BYTES]) -> io::Result<&'b [u8]> {
-    let length = read_at(&File::open(path)?, buffer, 0)?;
+    let length = read_at(&open(path)?, buffer, 0)?;
     Ok(buffer.get(..length).unwrap_or_default())
+}
+
+/// Opens a file to read. By `open(2)` itself, as the simulator of an `InfiniBand` fabric puts its own
+/// files in place of sysfs for those who call that, and not for the standard library's `open64`.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    Ok(nix::fcntl::open(path, flags, Mode::empty())?.into())
 }
 
 fn read_to_end(file: &File, buffer: &mut Vec<u8>) -> io::Result<usize> {

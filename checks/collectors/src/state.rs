@@ -1,0 +1,158 @@
+//! What is remembered from one run to the next, in a file of its own below a state folder.
+//!
+//! A file is replaced as a whole by a rename, so that whoever reads it side by side finds either
+//! the old or the new content. It is not synced to the disk: after a power cut the content may be
+//! gone, which is the same as a first run.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Where state lies unless another folder is given.
+pub const DEFAULT_FOLDER: &str = "/var/cache/venus";
+
+/// What a state file may have at most, in bytes: one that is larger is none of ours.
+const LARGEST: u64 = 16 << 20;
+
+/// One file of state, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateFile {
+    path: PathBuf,
+}
+
+/// State could not be read or written. Each displays as one line.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The system refused.
+    #[error("cannot {what} the state file {}: {source}; is the folder writable for this user?", path.display())]
+    Io {
+        /// "read" or "write".
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is there, and is not what was written.
+    #[error("the state file {} is damaged ({why}) and is begun anew", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl StateFile {
+    /// The file of this name in the folder, which is made by the first write.
+    #[must_use]
+    pub fn new(folder: &Path, name: &str) -> Self {
+        Self {
+            path: folder.join(name),
+        }
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was written last; `None` if nothing ever was.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, StateError> {
+        let metadata = match fs::metadata(&self.path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.io("read", error)),
+        };
+        if !metadata.is_file() || metadata.len() > LARGEST {
+            return Err(self.damaged("it is no file, or too large".to_owned()));
+        }
+        let text = fs::read(&self.path).map_err(|error| self.io("read", error))?;
+        serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|error| self.damaged(error.to_string()))
+    }
+
+    /// Replaces what was written last. Only this user can read it.
+    pub fn write<T: Serialize>(&self, state: &T) -> Result<(), StateError> {
+        let text =
+            serde_json::to_vec(state).map_err(|error| self.io("write", io::Error::other(error)))?;
+        self.replace(&text).map_err(|error| self.io("write", error))
+    }
+
+    fn replace(&self, text: &[u8]) -> io::Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(text)?;
+        file.persist(&self.path).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    fn io(&self, what: &'static str, source: io::Error) -> StateError {
+        StateError::Io {
+            what,
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    fn damaged(&self, why: String) -> StateError {
+        StateError::Damaged {
+            path: self.path.clone(),
+            why,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    type State = BTreeMap<String, u64>;
+
+    #[test]
+    fn what_was_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = StateFile::new(&folder.path().join("new"), "counters.json");
+        assert_eq!(file.read::<State>().unwrap(), None);
+        for value in [u64::MAX, 0] {
+            let state = State::from([("a".to_owned(), value)]);
+            file.write(&state).unwrap();
+            assert_eq!(file.read().unwrap(), Some(state));
+        }
+        let left: Vec<_> = fs::read_dir(folder.path().join("new")).unwrap().collect();
+        assert_eq!(left.len(), 1, "nothing temporary stays: {left:?}");
+    }
+
+    #[test]
+    fn what_is_damaged_is_said_and_can_be_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = StateFile::new(folder.path(), "counters.json");
+        for text in ["", "{\"a\":", "[]", "{\"a\":-1}"] {
+            fs::write(file.path(), text).unwrap();
+            let error = file.read::<State>().unwrap_err().to_string();
+            assert!(error.contains("counters.json is damaged ("), "{error}");
+        }
+        file.write(&State::new()).unwrap();
+        assert_eq!(file.read().unwrap(), Some(State::new()));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        let file = StateFile::new(&folder.path().join("file/below"), "x.json");
+        let error = file.write(&State::new()).unwrap_err().to_string();
+        assert!(
+            error.starts_with("cannot write the state file ")
+                && error.contains("file/below/x.json"),
+            "{error}"
+        );
+    }
+}
