@@ -7,6 +7,8 @@
 //! | [`redis`] | Redis servers and a sentinel of the test's own |
 //! | [`cable`] | a connection to a broker that can be cut |
 //! | [`certificates`] | an authority and what it has signed |
+//! | [`network`] | a network namespace of the test's own |
+//! | [`fabric`] | a simulated `InfiniBand` fabric |
 //! | [`leash`] | ends what was started, however the tests end |
 //! | [`endpoint`] | a stand-in for Slack's webhook |
 //! | [`server`] | the test in the role of the Sensu server |
@@ -31,9 +33,11 @@
 pub mod cable;
 pub mod certificates;
 pub mod endpoint;
+pub mod fabric;
 pub mod fixture;
 pub mod gate;
 pub mod leash;
+pub mod network;
 pub mod part;
 pub mod port;
 pub mod program;

@@ -7,37 +7,43 @@ use std::path::Path;
 /// (`VENUS_REQUIRE_PARTS=1`, as in CI), it fails instead.
 #[must_use]
 pub fn find(part: &str, paths: &[&'static str]) -> Option<&'static Path> {
-    let required = std::env::var_os("VENUS_REQUIRE_PARTS").is_some_and(|value| value == "1");
-    find_or_fail(part, paths, required)
-}
-
-fn find_or_fail(part: &str, paths: &[&'static str], required: bool) -> Option<&'static Path> {
     let mut all = paths.iter().copied().map(Path::new);
     let found = all.find(|path| path.exists());
-    if found.is_none() {
-        let reason = format!("{part} is missing (none of {})", paths.join(", "));
-        assert!(!required, "{reason}, and VENUS_REQUIRE_PARTS=1");
-        eprintln!("SKIPPED: {reason}");
-    }
-    found
+    found.or_else(|| missing(&format!("{part} (none of {})", paths.join(", "))))
+}
+
+/// Something is missing that the test needs. It is to return at once, or fails
+/// here, as in [`find`].
+#[must_use]
+pub fn missing<T>(what: &str) -> Option<T> {
+    let required = std::env::var_os("VENUS_REQUIRE_PARTS").is_some_and(|value| value == "1");
+    skip_or_fail(what, required)
+}
+
+fn skip_or_fail<T>(what: &str, required: bool) -> Option<T> {
+    assert!(!required, "missing: {what}, and VENUS_REQUIRE_PARTS=1");
+    eprintln!("SKIPPED: missing: {what}");
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const NOWHERE: [&str; 1] = ["/nonexistent/part"];
-
     #[test]
-    fn a_part_that_is_missing_skips_the_test() {
-        assert_eq!(find_or_fail("a part", &NOWHERE, false), None);
-        let shell = find_or_fail("sh", &["/nonexistent/sh", "/bin/sh"], true);
+    fn a_part_that_is_there_is_found() {
+        let shell = find("sh", &["/nonexistent/sh", "/bin/sh"]);
         assert_eq!(shell, Some(Path::new("/bin/sh")));
     }
 
     #[test]
-    #[should_panic(expected = "a part is missing (none of /nonexistent/part)")]
+    fn a_part_that_is_missing_skips_the_test() {
+        assert_eq!(skip_or_fail::<()>("a part", false), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "missing: a part, and VENUS_REQUIRE_PARTS=1")]
     fn a_part_that_is_missing_fails_the_test_where_it_is_required() {
-        assert_eq!(find_or_fail("a part", &NOWHERE, true), None);
+        assert_eq!(skip_or_fail::<()>("a part", true), None);
     }
 }

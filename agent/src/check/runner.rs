@@ -20,6 +20,9 @@ use venus_collectors::{Spec, registry};
 use venus_event::{Attributes, CheckResult, Severity};
 use venus_settings::merge;
 
+/// For how long what could not be measured is not said again after it was so.
+const NOTED: Duration = Duration::from_mins(10);
+
 /// Runs checks; there is one in an agent.
 pub struct Runner {
     settings: Rc<Current>,
@@ -27,8 +30,8 @@ pub struct Runner {
     outbox: Rc<Outbox>,
     environment: ChildEnvironment,
     collectors: RefCell<Collectors>,
-    /// What collectors could not measure, by check: said once, not every time.
-    noted: RefCell<HashMap<String, Vec<String>>>,
+    /// What collectors could not measure, by check, and when that was last so.
+    noted: RefCell<HashMap<String, HashMap<String, Instant>>>,
     /// Checks that are running; none runs twice at a time.
     in_progress: RefCell<HashSet<String>>,
     slots: RefCell<Slots>,
@@ -299,19 +302,24 @@ impl Runner {
         self.publish(check);
     }
 
-    /// Says what a collector could not measure, when that is news.
+    /// Says what a collector could not measure, when that is news: what comes and
+    /// goes, as datagrams do that are lost, is the same for as long as it does.
     fn note(&self, check: &Attributes, notes: Vec<String>) {
         let name = text(check, "name").unwrap_or_default();
         let mut all = self.noted.borrow_mut();
-        let known = all.get(name).map_or(&[][..], Vec::as_slice);
-        if known == notes {
+        if notes.is_empty() && !all.contains_key(name) {
             return;
         }
-        for note in notes.iter().filter(|note| !known.contains(note)) {
-            let data = json!({ "check": name, "reason": note });
-            self.log.warn("not measured", data);
+        let now = Instant::now();
+        let known = all.entry(name.to_owned()).or_default();
+        known.retain(|_, seen| now.duration_since(*seen) < NOTED);
+        for note in notes {
+            if !known.contains_key(&note) {
+                let data = json!({ "check": name, "reason": note });
+                self.log.warn("not measured", data);
+            }
+            known.insert(note, now);
         }
-        all.insert(name.to_owned(), notes);
     }
 
     /// Tells the server that this client goes, if its settings want that.

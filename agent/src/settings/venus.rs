@@ -32,7 +32,7 @@ impl Venus {
     /// are on by default where the agent is `embedded`: behind a broker a
     /// drop-in adds nothing unasked.
     pub fn read(reader: &mut Reader<'_>, embedded: bool) -> Self {
-        const KNOWN: [&str; 8] = [
+        const KNOWN: [&str; 9] = [
             "builtin_checks",
             "interval",
             "handlers",
@@ -41,6 +41,7 @@ impl Venus {
             "max_output",
             "proc_path",
             "sys_path",
+            "dev_path",
         ];
         for key in reader.object().keys() {
             if !KNOWN.contains(&key.as_str()) {
@@ -69,6 +70,7 @@ impl Venus {
                     .string("proc_path")
                     .map_or(default.proc, PathBuf::from),
                 sys: reader.string("sys_path").map_or(default.sys, PathBuf::from),
+                dev: reader.string("dev_path").map_or(default.dev, PathBuf::from),
             },
         }
     }

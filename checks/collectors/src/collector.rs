@@ -3,8 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::source::infiniband::umad::UmadError;
 use crate::source::kernel_file::FileError;
 use crate::source::text::Malformed;
+use crate::state::StateError;
 
 /// The folders below which the kernel's files are read. Fixtures and containers give their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub struct Roots {
     pub proc: PathBuf,
     /// Where sysfs is mounted.
     pub sys: PathBuf,
+    /// Where the device files are.
+    pub dev: PathBuf,
 }
 
 impl Default for Roots {
@@ -20,6 +24,7 @@ impl Default for Roots {
         Self {
             proc: PathBuf::from("/proc"),
             sys: PathBuf::from("/sys"),
+            dev: PathBuf::from("/dev"),
         }
     }
 }
@@ -101,6 +106,48 @@ pub enum CollectError {
         /// How many of them are to be shown.
         count: usize,
     },
+    /// A port's counters could not be asked for.
+    #[error("cannot read the counters of {port} through umad: {source}")]
+    Fabric {
+        /// E.g. `mlx4_0 port 1`.
+        port: String,
+        /// Why not.
+        source: UmadError,
+    },
+    /// Nobody can be asked for a port's counters now.
+    #[error("cannot read all counters of {port} through umad: {why}")]
+    Unreachable {
+        /// E.g. `mlx4_0 port 1`.
+        port: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// It is not known who is at the other end of a cable.
+    #[error("cannot find the other end of the cable in {port}: {source}")]
+    Peer {
+        /// E.g. `mlx4_0 port 1`.
+        port: String,
+        /// Why not.
+        source: UmadError,
+    },
+    /// A counter stopped, or soon will.
+    #[error(
+        "{counter} of {port} is at or near the end of its {bits} bits, where it stops; {}",
+        if *resets { "it is reset" } else { "reset it, by perfquery -R or --reset-saturated" }
+    )]
+    Saturated {
+        /// E.g. `mlx4_0 port 1`.
+        port: String,
+        /// IBTA's name.
+        counter: String,
+        /// How wide it is.
+        bits: u8,
+        /// Whether it is set to 0 now.
+        resets: bool,
+    },
+    /// What was counted so far cannot be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
 }
 
 impl CollectError {

@@ -136,11 +136,19 @@ impl<'a> Lines<'a> {
     /// A line whose value is already text.
     #[inline]
     pub(crate) fn text(&mut self, path: &[&[u8]], value: &[u8]) {
+        self.texts(path, &[value]);
+    }
+
+    /// A line whose value is already text, in parts.
+    #[inline]
+    pub(crate) fn texts(&mut self, path: &[&[u8]], value: &[&[u8]]) {
         for part in path {
             self.out.extend_from_slice(part);
         }
         self.out.push(b' ');
-        self.out.extend_from_slice(value);
+        for part in value {
+            self.out.extend_from_slice(part);
+        }
         self.out.extend_from_slice(self.stamp.as_bytes());
     }
 }

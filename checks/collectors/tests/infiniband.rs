@@ -24,6 +24,14 @@ fn class(tree: &Path) -> std::path::PathBuf {
     tree.join("sys/class/infiniband")
 }
 
+/// What was complained of, save that counters are at their end.
+fn others(got: &trees::Collected) -> Vec<&str> {
+    let problems = got.problems.iter().map(String::as_str);
+    problems
+        .filter(|problem| !problem.contains(", where it stops; "))
+        .collect()
+}
+
 fn absent(got: trees::Collected) -> String {
     match got.presence {
         Ok(Presence::Absent(reason)) => reason,
@@ -71,8 +79,9 @@ fn a_counter_that_cannot_be_read_costs_only_itself() {
             .filter(|line| !left_out.iter().any(|name| line.contains(name)))
             .collect();
         assert_eq!(got.text, expected);
-        let [first, second, third] = &got.problems[..] else {
-            panic!("{:?}", got.problems);
+        let others = others(&got);
+        let [first, second, third] = &others[..] else {
+            panic!("{others:?}");
         };
         assert!(first.contains("/symbol_error: ") && first.starts_with("cannot read "));
         assert!(
@@ -92,13 +101,18 @@ fn a_port_without_counters_is_said() {
     let port = class(copy.path()).join("mlx4_0/ports/2");
     fs::remove_dir_all(port.join("counters")).unwrap();
     let got = collect(&mut *collector);
-    assert!(!got.text.contains("port2"));
+    assert!(!got.text.contains("port2.SymbolErrorCounter"));
+    assert!(got.text.contains("port2.state 1 "), "the facts are there");
     assert_eq!(
-        got.problems,
-        [format!(
-            "cannot read {}: the port has no counters",
-            port.display()
-        )]
+        others(&got),
+        [
+            format!(
+                "cannot read the counters of mlx4_0 port 2 through umad: there is no umad device for \
+                 mlx4_0 port 2 below {}; is the module ib_umad loaded?",
+                copy.path().join("sys/class/infiniband_mad").display()
+            ),
+            format!("cannot read {}: the port has no counters", port.display())
+        ]
     );
 }
 
@@ -177,8 +191,8 @@ fn a_port_of_unknown_link_layer_is_left_out_and_said() {
         &options,
     ));
     assert!(got.text.starts_with("i.port1."));
-    assert_eq!(got.problems.len(), 1);
-    assert!(got.problems[0].contains("link_layer: line 1 is neither InfiniBand nor Ethernet"));
+    assert_eq!(others(&got).len(), 1);
+    assert!(others(&got)[0].contains("link_layer: line 1 is neither InfiniBand nor Ethernet"));
 }
 
 #[test]
@@ -212,16 +226,80 @@ fn a_device_that_goes_is_missed_at_once() {
     fs::remove_file(&counter).unwrap();
     std::os::unix::fs::symlink("gone", &counter).unwrap();
     let got = collect(&mut *collector);
-    assert_eq!(got.problems.len(), 1, "{:?}", got.problems);
+    assert_eq!(others(&got).len(), 1, "{:?}", got.problems);
 
     fs::remove_dir_all(class(copy.path()).join("mlx5_0")).unwrap();
     let got = collect(&mut *collector);
     assert_eq!(
-        got.problems, [""; 0],
+        others(&got),
+        [""; 0],
         "listed anew, as the last reading met a file that is gone"
     );
     assert!(
         got.text
             .starts_with("venus001.infiniband.port1.SymbolErrorCounter 7 ")
+    );
+}
+
+#[test]
+fn a_counter_at_its_end_is_said_until_it_is_reset() {
+    let (copy, mut collector) = case("infiniband/single").on_a_copy();
+    let file = class(copy.path()).join("mlx4_0/ports/1/counters/symbol_error");
+    let mut said = |value: &str| {
+        fs::write(&file, value).unwrap();
+        let problems = collect(&mut *collector).problems;
+        let symbol = problems.iter().filter(|p| p.starts_with("Symbol"));
+        symbol.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(said("61439\n"), [""; 0]);
+    assert_eq!(
+        said("65535\n"),
+        [
+            "SymbolErrorCounter of mlx4_0 port 1 is at or near the end of its 16 bits, where it \
+             stops; reset it, by perfquery -R or --reset-saturated"
+        ]
+    );
+    assert_eq!(said("65535\n"), [""; 0], "once");
+    assert_eq!(said("0\n"), [""; 0]);
+    assert_eq!(said("61440\n").len(), 1, "again, after a reset");
+}
+
+#[test]
+fn a_total_goes_on_where_a_counter_begins_anew() {
+    let (copy, _) = case("infiniband/single").on_a_copy();
+    let state = copy.path().join("state");
+    let options = [
+        ("monotonic", "true"),
+        ("state-dir", state.to_str().unwrap()),
+    ];
+    let file = class(copy.path()).join("mlx4_0/ports/1/counters/symbol_error");
+    let total = |value: &str, collector: &mut dyn venus_collectors::Collector| {
+        fs::write(&file, value).unwrap();
+        let got = collect(collector);
+        assert_eq!(others(&got), [""; 0]);
+        let line = got.text.lines().next().unwrap().to_owned();
+        line.split(' ').nth(1).unwrap().to_owned()
+    };
+    let build = || trees::build("metrics-infiniband", copy.path(), "i", &options);
+    let mut collector = build();
+    assert_eq!(total("10\n", &mut *collector), "10");
+    assert_eq!(total("15\n", &mut *collector), "15");
+    assert_eq!(total("4\n", &mut *collector), "19", "reset by somebody");
+    let mut after_a_restart = build();
+    assert_eq!(total("5\n", &mut *after_a_restart), "20");
+    drop(after_a_restart);
+
+    fs::write(state.join("metrics-infiniband.json"), "{").unwrap();
+    let got = collect(&mut *build());
+    let [damaged] = &others(&got)[..] else {
+        panic!("{got:?}");
+    };
+    assert!(
+        damaged.contains("metrics-infiniband.json is damaged ("),
+        "{damaged}"
+    );
+    assert!(
+        got.text.starts_with("i.port1.SymbolErrorCounter 5 "),
+        "begun anew"
     );
 }

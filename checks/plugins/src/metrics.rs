@@ -47,6 +47,14 @@ pub fn command(spec: &'static Spec) -> Command {
                 .help("Where sysfs is mounted"),
         )
         .arg(
+            Arg::new("dev-path")
+                .long("dev-path")
+                .value_name("DIR")
+                .value_parser(value_parser!(PathBuf))
+                .default_value(roots.dev.into_os_string())
+                .help("Where the device files are"),
+        )
+        .arg(
             Arg::new("explain")
                 .long("explain")
                 .action(ArgAction::SetTrue)
@@ -121,11 +129,12 @@ pub fn run(spec: &'static Spec, matches: &ArgMatches, world: &mut World<'_>) -> 
 }
 
 fn roots(matches: &ArgMatches) -> Roots {
-    let Roots { proc, sys } = Roots::default();
+    let Roots { proc, sys, dev } = Roots::default();
     let given = |name| matches.get_one::<PathBuf>(name).cloned();
     Roots {
         proc: given("proc-path").unwrap_or(proc),
         sys: given("sys-path").unwrap_or(sys),
+        dev: given("dev-path").unwrap_or(dev),
     }
 }
 

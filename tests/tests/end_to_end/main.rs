@@ -15,6 +15,7 @@ mod docs;
 mod doctor;
 mod embedded;
 mod hostile;
+mod infiniband;
 mod local;
 mod redis;
 mod reload;

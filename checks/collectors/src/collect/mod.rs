@@ -6,7 +6,6 @@
 
 pub(crate) mod cpu;
 pub(crate) mod infiniband;
-mod infiniband_names;
 pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod net;

@@ -79,6 +79,7 @@ pub fn build(
     let roots = Roots {
         proc: tree.join("proc"),
         sys: tree.join("sys"),
+        dev: tree.join("dev"),
     };
     let scheme = Scheme::new(scheme).unwrap();
     (spec.build)(&Setup {
@@ -169,6 +170,6 @@ cases! {
     "metrics-memory" [], "plugins/vm", "metrics-memory.txt", "venus001.memory", ["/proc/meminfo"];
     "metrics-net" [], "plugins/venus001", "metrics-net.txt", "venus001.net", ["/proc/net/dev", "/speed"];
     "metrics-net" [], "plugins/vm", "metrics-net.txt", "venus001.net", ["/proc/net/dev", "/speed"];
-    "metrics-infiniband" [], "infiniband", "metrics-infiniband.txt", "venus001.infiniband", ["/counters", "/hw_counters/"];
-    "metrics-infiniband" [], "infiniband/single", "metrics-infiniband.txt", "venus001.infiniband", ["/counters", "/hw_counters/"];
+    "metrics-infiniband" [], "infiniband", "metrics-infiniband.txt", "venus001.infiniband", ["/ports/"];
+    "metrics-infiniband" [], "infiniband/single", "metrics-infiniband.txt", "venus001.infiniband", ["/ports/"];
 }

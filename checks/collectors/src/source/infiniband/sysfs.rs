@@ -30,7 +30,7 @@ pub struct Port {
     /// The device's name, e.g. `mlx4_0`.
     pub device: String,
     /// The port's number, from 1.
-    pub number: u32,
+    pub number: u8,
     /// Its folder.
     pub path: PathBuf,
 }
@@ -77,7 +77,7 @@ pub fn ports(class: &Path, failures: &mut Vec<Failure>) -> io::Result<Option<Vec
         let folder = class.join(&device).join("ports");
         match names(&folder) {
             Ok(names) => {
-                let mut numbers: Vec<u32> =
+                let mut numbers: Vec<u8> =
                     names.iter().filter_map(|name| name.parse().ok()).collect();
                 numbers.sort_unstable();
                 found.extend(numbers.into_iter().map(|number| Port {

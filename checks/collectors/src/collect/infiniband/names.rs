@@ -31,7 +31,7 @@
 //!
 //! What has no name by IBTA keeps the kernel's, and comes after these, sorted.
 
-use crate::source::infiniband::Folder;
+use crate::source::infiniband::sysfs::Folder;
 
 /// The kernel's name and IBTA's, in the order of the lines.
 const NAMES: [(&str, &str); 21] = [
@@ -64,11 +64,14 @@ const NAMES: [(&str, &str); 21] = [
     ("multicast_rcv_packets", "PortMulticastRcvPkts"),
 ];
 
+/// The place of those that have no file by IBTA's name: the driver's own, and what only an agent has.
+pub(super) const DRIVER: usize = NAMES.len();
+
 /// How a counter's file is called in a path. Its place in the order of the lines comes first, so
 /// that these sort as perfquery prints them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name<'a> {
-    place: usize,
+    pub(super) place: usize,
     /// IBTA's name, or else the kernel's.
     pub(super) text: &'a str,
 }
@@ -89,14 +92,17 @@ pub(super) fn name_of(folder: Folder, file: &str) -> Option<Name<'_>> {
             }
         }
     };
-    let named = NAMES.iter().zip(0..).find(|((of, _), _)| *of == kernel);
-    Some(match named {
-        Some(((_, ibta), place)) => Name { place, text: ibta },
-        None => Name {
-            place: NAMES.len(),
-            text: kernel,
-        },
-    })
+    let named = NAMES.iter().find(|(of, _)| *of == kernel);
+    Some(of_ibta(named.map_or(kernel, |(_, ibta)| ibta)))
+}
+
+/// A name of IBTA's, with its place. Those that no kernel has a file for come last.
+pub(super) fn of_ibta(text: &str) -> Name<'_> {
+    let place = NAMES.iter().position(|(_, ibta)| *ibta == text);
+    Name {
+        place: place.unwrap_or(DRIVER),
+        text,
+    }
 }
 
 #[cfg(test)]
@@ -127,8 +133,8 @@ mod tests {
     #[test]
     fn the_documentation_has_the_same_table() {
         for page in [
-            include_str!("infiniband_names.rs"),
-            include_str!("../../../../docs/metrics/metrics-infiniband.md"),
+            include_str!("names.rs"),
+            include_str!("../../../../../docs/metrics/metrics-infiniband.md"),
         ] {
             let rows: Vec<&str> = page
                 .lines()

@@ -1,0 +1,200 @@
+//! A port of this host, and the port at the other end of its cable.
+
+use std::time::Instant;
+
+use crate::collect::infiniband::counters::{Counters, Files};
+use crate::collect::infiniband::share;
+use crate::collect::infiniband::totals::Totals;
+use crate::collector::CollectError;
+use crate::graphite;
+use crate::source::infiniband::fabric::{self, Address, Peer};
+use crate::source::infiniband::facts::{FactFiles, Facts, Tenths};
+use crate::source::infiniband::sysfs::{Failure, LinkLayer};
+use crate::source::infiniband::umad::Umad;
+
+/// A port of this host.
+pub(super) struct Port {
+    pub(super) device: String,
+    pub(super) number: u8,
+    /// Scheme, device and port with the dot after it.
+    pub(super) prefix: Vec<u8>,
+    pub(super) facts: FactFiles,
+    pub(super) counters: Counters,
+    pub(super) remote: Option<Remote>,
+    /// Why some of it is not asked for.
+    pub(super) because: Option<String>,
+    pub(super) failures: Vec<Failure>,
+}
+
+/// The other end of a cable.
+pub(super) struct Remote {
+    pub(super) peer: Peer,
+    pub(super) counters: Counters,
+}
+
+/// What a port is read with.
+pub(super) struct Tools<'a> {
+    pub(super) umad: Option<&'a mut Umad>,
+    pub(super) totals: Option<&'a mut Totals>,
+    pub(super) resets: bool,
+    pub(super) deadline: Instant,
+}
+
+impl Port {
+    /// Whether it is read by asking.
+    pub(super) fn asks(&self) -> bool {
+        self.counters.are_asked() || self.remote.is_some()
+    }
+
+    /// Reads it and writes its lines.
+    pub(super) fn collect(
+        &mut self,
+        out: &mut graphite::Lines<'_>,
+        tools: &mut Tools<'_>,
+        problems: &mut Vec<CollectError>,
+    ) -> Files {
+        let known = self.read_facts(tools, problems);
+        let facts = known.unwrap_or_default();
+        let parties = if self.remote.is_some() { 2 } else { 1 };
+        let local = share(tools.deadline, parties);
+        let address = Address {
+            lid: facts.lid.unwrap_or_default(),
+            number: self.number,
+        };
+        let is_reachable = why_unreachable(&facts).is_none();
+        self.counters.forget();
+        let is_asked = self.counters.are_asked() && known.is_some();
+        if let (true, Some(umad)) = (is_asked, tools.umad.as_deref_mut()) {
+            let asked = match why_unreachable(&facts) {
+                None => self.counters.ask(umad, address, local),
+                Some(why) => Err(CollectError::Unreachable {
+                    port: self.counters.label().to_owned(),
+                    why,
+                }),
+            };
+            problems.extend(asked.err());
+        }
+        let totals = tools.totals.as_deref_mut();
+        let resets = tools.resets && is_reachable;
+        let files = self.counters.write(out, resets, totals, problems);
+        write_facts(&self.prefix, &facts, out);
+        if let (true, Some(umad)) = (resets, tools.umad.as_deref_mut()) {
+            let totals = tools.totals.as_deref_mut();
+            let reset = self.counters.reset_saturated(umad, address, local, totals);
+            problems.extend(reset.err());
+        }
+        if let Some(remote) = self.remote.as_mut().filter(|_| is_reachable) {
+            remote.collect(out, tools, problems);
+        }
+        files
+    }
+
+    /// By asking where the counters are asked for, as one answer has them all.
+    fn read_facts(
+        &mut self,
+        tools: &mut Tools<'_>,
+        problems: &mut Vec<CollectError>,
+    ) -> Option<Facts> {
+        if let Some(umad) = tools.umad.as_deref_mut().filter(|_| self.asks()) {
+            let asked = fabric::facts(umad, self.number, tools.deadline);
+            return asked
+                .map_err(|source| {
+                    problems.push(CollectError::Fabric {
+                        port: self.counters.label().to_owned(),
+                        source,
+                    });
+                })
+                .ok();
+        }
+        let facts = self.facts.read(&mut self.failures);
+        let failures = self.failures.drain(..);
+        problems.extend(failures.map(|(path, error)| CollectError::from_file(&path, error)));
+        Some(facts)
+    }
+
+    /// What it is read from, a line for each end of the cable.
+    pub(super) fn explain(&self, lines: &mut Vec<String>) {
+        lines.push(self.counters.explain());
+        lines.extend(self.because.clone());
+        if let Some(remote) = &self.remote {
+            let peer = &remote.peer;
+            lines.push(format!(
+                "{} (node GUID {:#018x}, LID {})",
+                remote.counters.explain(),
+                peer.guid,
+                peer.address.lid
+            ));
+        }
+    }
+}
+
+impl Remote {
+    fn collect(
+        &mut self,
+        out: &mut graphite::Lines<'_>,
+        tools: &mut Tools<'_>,
+        problems: &mut Vec<CollectError>,
+    ) {
+        let Some(umad) = tools.umad.as_deref_mut() else {
+            return;
+        };
+        let address = self.peer.address;
+        if let Err(error) = self.counters.ask(umad, address, tools.deadline) {
+            problems.push(error);
+            return;
+        }
+        let totals = tools.totals.as_deref_mut();
+        self.counters.write(out, tools.resets, totals, problems);
+        if tools.resets {
+            let totals = tools.totals.as_deref_mut();
+            let deadline = tools.deadline;
+            let reset = self
+                .counters
+                .reset_saturated(umad, address, deadline, totals);
+            problems.extend(reset.err());
+        }
+    }
+}
+
+/// Why nobody on this port can be asked by LID.
+pub(super) fn why_unreachable(facts: &Facts) -> Option<&'static str> {
+    match (facts.state, facts.lid) {
+        (None, _) | (_, None) => Some("its state is not known"),
+        (Some(3..=4), Some(0)) => Some("it has no LID; is a subnet manager running?"),
+        (Some(3..=4), Some(_)) => None,
+        (Some(2), Some(_)) => Some("it waits for a subnet manager; is one running?"),
+        (Some(_), Some(_)) => Some("its link is down"),
+    }
+}
+
+/// The facts as numbers; speeds in Gbit/s.
+fn write_facts(prefix: &[u8], facts: &Facts, out: &mut graphite::Lines<'_>) {
+    let mut number = |name: &str, value: Option<u16>| {
+        if let Some(value) = value {
+            out.number(&[prefix, name.as_bytes()], value);
+        }
+    };
+    number("state", facts.state.map(u16::from));
+    number("phys_state", facts.phys_state.map(u16::from));
+    number("lid", facts.lid);
+    number("sm_lid", facts.sm_lid);
+    // As the verbs number them.
+    number(
+        "link_layer",
+        facts.link_layer.map(|layer| match layer {
+            LinkLayer::InfiniBand => 1,
+            LinkLayer::Ethernet => 2,
+        }),
+    );
+    number("width", facts.width.map(u16::from));
+    for (name, speed) in [("speed", facts.speed), ("rate", facts.rate())] {
+        if let Some(Tenths(tenths)) = speed {
+            let mut whole = itoa::Buffer::new();
+            let whole = whole.format(tenths / 10).as_bytes();
+            let tenth = [b'.', b'0' + u8::try_from(tenths % 10).unwrap_or_default()];
+            // No tenths where there are none, as the kernel prints them.
+            let tenth = if tenths % 10 == 0 { &[][..] } else { &tenth };
+            out.texts(&[prefix, name.as_bytes()], &[whole, tenth]);
+        }
+    }
+}

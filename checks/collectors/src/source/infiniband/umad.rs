@@ -1,0 +1,585 @@
+//! `/dev/infiniband/umadN`: sends a management datagram and waits for its answer.
+//!
+//! The kernel's interface is `include/uapi/rdma/ib_user_mad.h` (ABI 5, with `P_Key` index; Linux 2.6.24
+//! and later): a file for each port, on which one registers for a management class, and writes and
+//! reads a header of 64 bytes with a datagram of 256. Which file belongs to which port is told by
+//! `SYS/class/infiniband_mad/umadN/{ibdev,port}`.
+//!
+//! Everything goes through the C library's `open`, `ioctl`, `poll`, `read`, `write` and `close`, as
+//! ibsim, the simulator of a fabric, puts itself in their place. Its device, which says that it is
+//! one (`SYS/class/infiniband/DEVICE/hca_type`), has the header of 56 bytes, without a `P_Key` index,
+//! that the kernel had before and still takes from those who ask for no other.
+#![allow(
+    unsafe_code,
+    reason = "registering on a umad device is an ioctl, for which there is no safe wrapper"
+)]
+
+use std::fs;
+use std::io;
+use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::Mode;
+use nix::unistd::{close, read, write};
+
+use crate::source::infiniband::mad::{self, Class, Mad, NoAnswer, Request};
+use crate::source::kernel_file::{self, ATTRIBUTE_BYTES};
+
+/// One port's device, open and registered.
+#[derive(Debug)]
+pub struct Umad {
+    path: PathBuf,
+    file: Device,
+    header: Header,
+    performance: u32,
+    subnet: u32,
+    transaction: u32,
+    retries: u64,
+}
+
+/// Whom a datagram goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To {
+    /// The node with a port of this local identifier.
+    Lid(u16),
+    /// Wherever the route in the datagram leads.
+    Route,
+}
+
+/// A device cannot be used, or nobody answers. Each displays as one line.
+#[derive(Debug, thiserror::Error)]
+pub enum UmadError {
+    /// The kernel lists no device for this port.
+    #[error("there is no umad device for {device} port {port} below {}; is the module ib_umad loaded?", class.display())]
+    NoDevice {
+        /// E.g. `mlx4_0`.
+        device: String,
+        /// From 1.
+        port: u8,
+        /// Where was looked.
+        class: PathBuf,
+    },
+    /// Opening it, or registering on it, was refused.
+    #[error("cannot {what} {}: {source}{}", path.display(), permission(source, path))]
+    Open {
+        /// "open" or "register on".
+        what: &'static str,
+        /// The device.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It went away, or failed.
+    #[error("{}: {source}; the port is asked again the next time", path.display())]
+    Failed {
+        /// The device.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+    /// Nobody answered in time.
+    #[error("no answer within the time that is left")]
+    Silent,
+    /// The answer is a refusal.
+    #[error("refused with status {0:#06x}")]
+    Refused(u16),
+}
+
+fn permission(error: &io::Error, path: &Path) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "; this user needs read and write permission on {}, by a udev rule or a group",
+            path.display()
+        ),
+        io::ErrorKind::NotFound => "; is it made by udev?".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// The first try of a question is answered in this time by any agent that is not busy.
+const FIRST_TRY: Duration = Duration::from_millis(50);
+/// The longest header and a datagram.
+const BYTES: usize = 64 + mad::BYTES;
+/// The key of the queue pair that performance management agents listen on.
+const WELL_KNOWN_QKEY: u32 = 0x8001_0000;
+
+/// Which header a device takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Header {
+    /// `struct ib_user_mad_hdr`.
+    WithPkeyIndex,
+    /// `struct ib_user_mad_hdr_old`.
+    Old,
+}
+
+impl Header {
+    fn bytes(self) -> usize {
+        match self {
+            Self::WithPkeyIndex => 64,
+            Self::Old => 56,
+        }
+    }
+
+    fn of(sys: &Path, device: &str) -> Self {
+        let path = sys.join("class/infiniband").join(device).join("hca_type");
+        match kernel_file::read_once(&path, &mut [0; ATTRIBUTE_BYTES]) {
+            Ok(b"simulator\n") => Self::Old,
+            Ok(_) | Err(_) => Self::WithPkeyIndex,
+        }
+    }
+}
+
+/// An open device. Not a [`std::fs::File`], as the simulator's is no descriptor that the kernel knows.
+#[derive(Debug)]
+struct Device(RawFd);
+
+impl Device {
+    fn borrow(&self) -> BorrowedFd<'_> {
+        // SAFETY: it is open for as long as this lives, as only `drop` closes it.
+        unsafe { BorrowedFd::borrow_raw(self.0) }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        // Nothing was written that could get lost.
+        close(self.0).unwrap_or_default();
+    }
+}
+
+mod ioctl {
+    //! `include/uapi/rdma/rdma_user_ioctl_cmds.h`: type 0x1b.
+
+    /// `struct ib_user_mad_reg_req`.
+    #[repr(C)]
+    #[derive(Debug, Default)]
+    pub(super) struct Registration {
+        /// Set by the kernel.
+        pub(super) id: u32,
+        /// Which methods are to be delivered unasked: none.
+        pub(super) method_mask: [u32; 4],
+        pub(super) qpn: u8,
+        pub(super) class: u8,
+        pub(super) class_version: u8,
+        pub(super) oui: [u8; 3],
+        pub(super) rmpp_version: u8,
+    }
+
+    nix::ioctl_readwrite!(register_agent, 0x1b, 1, Registration);
+    nix::ioctl_none!(enable_pkey, 0x1b, 3);
+}
+
+/// The device of a port, by its name below `/dev/infiniband`.
+pub fn name(sys: &Path, device: &str, port: u8) -> Result<String, UmadError> {
+    let class = sys.join("class/infiniband_mad");
+    let is = |folder: &Path, file: &str, wanted: &str| {
+        let mut buffer = [0; ATTRIBUTE_BYTES];
+        let text = kernel_file::read_once(&folder.join(file), &mut buffer);
+        text.is_ok_and(|text| text.trim_ascii_end() == wanted.as_bytes())
+    };
+    let found = fs::read_dir(&class).ok().and_then(|entries| {
+        entries.flatten().find_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let folder = entry.path();
+            let matches = name.starts_with("umad")
+                && is(&folder, "ibdev", device)
+                && is(&folder, "port", &port.to_string());
+            matches.then_some(name)
+        })
+    });
+    found.ok_or_else(|| UmadError::NoDevice {
+        device: device.to_owned(),
+        port,
+        class,
+    })
+}
+
+impl Umad {
+    /// Opens the device of a port and registers for both management classes.
+    pub fn open(sys: &Path, dev: &Path, device: &str, port: u8) -> Result<Self, UmadError> {
+        let path = dev.join("infiniband").join(name(sys, device, port)?);
+        let failed = |what| {
+            let path = path.clone();
+            move |error: Errno| UmadError::Open {
+                what,
+                path,
+                source: error.into(),
+            }
+        };
+        let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC;
+        let file = nix::fcntl::open(&path, flags, Mode::empty()).map_err(failed("open"))?;
+        let file = Device(file.into_raw_fd());
+        let header = Header::of(sys, device);
+        if header == Header::WithPkeyIndex {
+            // SAFETY: the descriptor is open, and this ioctl takes no argument: it only says which form
+            // headers have.
+            unsafe { ioctl::enable_pkey(file.0) }.map_err(failed("register on"))?;
+        }
+        let [performance, subnet] =
+            [Class::Performance, Class::DirectedSubnet].map(|class| register(&file, class));
+        Ok(Self {
+            performance: performance.map_err(failed("register on"))?,
+            subnet: subnet.map_err(failed("register on"))?,
+            path,
+            file,
+            header,
+            transaction: 0,
+            retries: 0,
+        })
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How often a question was asked again so far.
+    #[must_use]
+    pub fn retries(&self) -> u64 {
+        self.retries
+    }
+
+    /// Asks until there is an answer, or it is too late. Each try waits twice as long as the one
+    /// before, and has a transaction id of its own: an answer that comes late is no answer.
+    pub fn ask(
+        &mut self,
+        to: To,
+        mut request: Request,
+        deadline: Instant,
+    ) -> Result<Mad, UmadError> {
+        let mut patience = FIRST_TRY;
+        for attempt in 0.. {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left < Duration::from_millis(1) {
+                break;
+            }
+            self.retries += u64::from(attempt > 0);
+            self.transaction = self.transaction.wrapping_add(1);
+            let wait = patience.min(left);
+            match self.try_once(to, &mut request, wait)? {
+                Some(answer) => return Ok(answer),
+                None => patience *= 2,
+            }
+        }
+        Err(UmadError::Silent)
+    }
+
+    fn try_once(
+        &mut self,
+        to: To,
+        request: &mut Request,
+        wait: Duration,
+    ) -> Result<Option<Mad>, UmadError> {
+        let until = Instant::now() + wait;
+        self.send(to, request, wait)
+            .map_err(|error| self.failed(error))?;
+        loop {
+            let Some(answer) = self.receive(until).map_err(|error| self.failed(error))? else {
+                return Ok(None);
+            };
+            match request.check(self.transaction, &answer) {
+                Ok(()) => return Ok(Some(answer)),
+                Err(NoAnswer::Other) => {}
+                // The agent needs its time, and so does the fabric.
+                Err(NoAnswer::Busy) => {
+                    while self
+                        .receive(until)
+                        .map_err(|error| self.failed(error))?
+                        .is_some()
+                    {}
+                    return Ok(None);
+                }
+                Err(NoAnswer::Refused(status)) => return Err(UmadError::Refused(status)),
+            }
+        }
+    }
+
+    fn send(&mut self, to: To, request: &mut Request, wait: Duration) -> io::Result<()> {
+        let agent = match request.class() {
+            Class::Performance => self.performance,
+            Class::DirectedSubnet => self.subnet,
+        };
+        let (lid, queue_pair, key) = match to {
+            To::Lid(lid) => (lid, 1_u32, WELL_KNOWN_QKEY),
+            To::Route => (u16::MAX, 0, 0),
+        };
+        let wait = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).max(1);
+        let mut message = [0; BYTES];
+        // `id`, `status`, `timeout_ms`, `retries`, `length` as the host has numbers, then `qpn`,
+        // `qkey` and `lid` as the fabric has them. The rest of the header stays 0.
+        let fields: [&[u8]; 8] = [
+            &agent.to_ne_bytes(),
+            &0_u32.to_ne_bytes(),
+            &wait.to_ne_bytes(),
+            &0_u32.to_ne_bytes(),
+            &0_u32.to_ne_bytes(),
+            &queue_pair.to_be_bytes(),
+            &key.to_be_bytes(),
+            &lid.to_be_bytes(),
+        ];
+        let header = fields.into_iter().flatten();
+        let datagram = request.mad(self.transaction);
+        for (place, byte) in message.iter_mut().zip(header) {
+            *place = *byte;
+        }
+        for (place, byte) in message.iter_mut().skip(self.header.bytes()).zip(datagram) {
+            *place = *byte;
+        }
+        let length = self.header.bytes() + mad::BYTES;
+        let message = message.get(..length).unwrap_or_default();
+        match write(self.file.borrow(), message)? {
+            taken if taken == length => Ok(()),
+            _ => Err(io::Error::other("a datagram was taken in part only")),
+        }
+    }
+
+    /// The next datagram, whatever it is, unless none comes in time.
+    fn receive(&mut self, until: Instant) -> io::Result<Option<Mad>> {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(self.file.borrow(), PollFlags::POLLIN)];
+            match poll(&mut fds, timeout) {
+                // The kernel waits for whole milliseconds.
+                Ok(0) if left < Duration::from_millis(1) => return Ok(None),
+                Ok(0) | Err(Errno::EINTR) => continue,
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let mut message = [0; BYTES];
+            let wanted = self.header.bytes() + mad::BYTES;
+            let room = message.get_mut(..wanted).unwrap_or_default();
+            let length = match read(self.file.borrow(), room) {
+                // The latter is an answer in several parts, which nothing here asks for.
+                Err(Errno::EINTR | Errno::ENOSPC) => continue,
+                read => read?,
+            };
+            // A status is the kernel's word that nobody has answered. What is cut is no answer.
+            let status = message.get(4..8).is_some_and(|status| status != [0; 4]);
+            if status || length != wanted {
+                continue;
+            }
+            let datagram = message
+                .get(self.header.bytes()..)
+                .and_then(|rest| rest.first_chunk());
+            return Ok(datagram.copied());
+        }
+    }
+
+    fn failed(&self, source: io::Error) -> UmadError {
+        UmadError::Failed {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+fn register(file: &Device, class: Class) -> nix::Result<u32> {
+    let mut registration = ioctl::Registration {
+        qpn: match class {
+            Class::Performance => 1,
+            Class::DirectedSubnet => 0,
+        },
+        class: class.number(),
+        class_version: 1,
+        ..ioctl::Registration::default()
+    };
+    // SAFETY: the descriptor is open. The kernel reads and writes one `ib_user_mad_reg_req`, which
+    // `Registration` is, field by field, and which outlives the call. It keeps no pointer to it.
+    unsafe { ioctl::register_agent(file.0, &raw mut registration) }?;
+    Ok(registration.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::infiniband::mad::Method;
+    use std::os::unix::net::UnixDatagram;
+    use std::thread;
+
+    #[test]
+    fn the_registration_has_the_kernels_size() {
+        assert_eq!(size_of::<ioctl::Registration>(), 28);
+    }
+
+    #[test]
+    fn a_port_is_found_by_its_device_and_number() {
+        let sys = tempfile::tempdir().unwrap();
+        for (umad, device, port) in [("umad0", "mlx4_0", "1\n"), ("umad1", "mlx4_0", "2\n")] {
+            let folder = sys.path().join("class/infiniband_mad").join(umad);
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("ibdev"), format!("{device}\n")).unwrap();
+            fs::write(folder.join("port"), port).unwrap();
+        }
+        assert_eq!(name(sys.path(), "mlx4_0", 2).unwrap(), "umad1");
+        let error = name(sys.path(), "mlx4_1", 1).unwrap_err().to_string();
+        assert!(
+            error.contains("no umad device for mlx4_1 port 1 below "),
+            "{error}"
+        );
+
+        let error = Umad::open(sys.path(), sys.path(), "mlx4_0", 1).unwrap_err();
+        assert!(
+            error.to_string().ends_with("; is it made by udev?"),
+            "{error}"
+        );
+        fs::create_dir(sys.path().join("infiniband")).unwrap();
+        fs::write(sys.path().join("infiniband/umad0"), "").unwrap();
+        let error = Umad::open(sys.path(), sys.path(), "mlx4_0", 1).unwrap_err();
+        assert!(
+            error.to_string().starts_with("cannot register on "),
+            "{error}"
+        );
+    }
+
+    /// A device whose fabric answers each message with those that `answer` makes of it, given how
+    /// many came before. Not the simulator, as that can lose answers, but not garble them.
+    fn device(answer: impl Fn(usize, &[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Umad {
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        thread::spawn(move || {
+            let mut message = [0; 1000];
+            for count in 0.. {
+                // 0 bytes: the device was closed.
+                let Ok(length @ 1..) = theirs.recv(&mut message) else {
+                    return;
+                };
+                for answer in answer(count, &message[..length]) {
+                    if theirs.send(&answer).is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        Umad {
+            path: PathBuf::from("/dev/infiniband/umad0"),
+            file: Device(ours.into_raw_fd()),
+            header: Header::WithPkeyIndex,
+            performance: 1,
+            subnet: 2,
+            transaction: 0,
+            retries: 0,
+        }
+    }
+
+    /// The right answer, with this value in the first word of the attribute.
+    fn right(message: &[u8], value: u32) -> Vec<u8> {
+        let mut answer = message.to_vec();
+        answer[64 + 3] = 0x81;
+        answer[64 + 64..][..4].copy_from_slice(&value.to_be_bytes());
+        // The kernel puts its own number of the agent there.
+        answer[64 + 8..][..4].copy_from_slice(&[0xca, 0xfe, 0, 0]);
+        answer
+    }
+
+    fn with(mut answer: Vec<u8>, offset: usize, byte: u8) -> Vec<u8> {
+        answer[offset] = byte;
+        answer
+    }
+
+    fn ask(umad: &mut Umad, time: Duration) -> Result<u64, UmadError> {
+        let request = Request::performance(Method::Get, 0x12);
+        let answer = umad.ask(To::Lid(1), request, Instant::now() + time)?;
+        Ok(mad::attribute(Class::Performance, &answer).bits(0, 32))
+    }
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn a_question_is_asked_again_until_it_is_answered() {
+        let mut umad = device(|count, message| match count {
+            0 | 1 => Vec::new(),
+            _ => vec![right(message, 7)],
+        });
+        assert_eq!(ask(&mut umad, LONG).unwrap(), 7);
+        assert_eq!(umad.retries(), 2);
+    }
+
+    #[test]
+    fn what_is_no_answer_to_this_question_is_passed_over() {
+        let mut umad = device(|_, message| {
+            let wrong = right(message, 666);
+            vec![
+                with(wrong.clone(), 64 + 15, 99),
+                with(wrong.clone(), 64 + 1, 0x03),
+                with(wrong.clone(), 64 + 17, 0x1d),
+                with(wrong.clone(), 64 + 3, 0x01),
+                with(wrong.clone(), 4, 110),
+                wrong[..300].to_vec(),
+                wrong[..64].to_vec(),
+                right(message, 7),
+            ]
+        });
+        assert_eq!(ask(&mut umad, LONG).unwrap(), 7);
+        assert_eq!(umad.retries(), 0);
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_is_not_taken_for_the_next() {
+        let late = std::sync::Mutex::new(None);
+        let mut umad = device(move |count, message| {
+            let mut late = late.lock().unwrap();
+            match count {
+                0 => {
+                    *late = Some(right(message, 666));
+                    Vec::new()
+                }
+                _ => late.take().into_iter().chain([right(message, 7)]).collect(),
+            }
+        });
+        assert_eq!(ask(&mut umad, LONG).unwrap(), 7);
+        assert_eq!(umad.retries(), 1);
+    }
+
+    #[test]
+    fn one_who_is_busy_is_asked_again_and_one_who_refuses_is_not() {
+        let mut umad = device(|count, message| {
+            let status = if count == 0 { 0x01 } else { 0x0c };
+            vec![with(right(message, 666), 64 + 5, status)]
+        });
+        let error = ask(&mut umad, LONG).unwrap_err();
+        assert_eq!(error.to_string(), "refused with status 0x000c");
+        assert_eq!(umad.retries(), 1);
+    }
+
+    #[test]
+    fn silence_ends_in_time() {
+        let mut umad = device(|_, _| Vec::new());
+        let error = ask(&mut umad, Duration::from_millis(120)).unwrap_err();
+        assert!(matches!(error, UmadError::Silent), "{error}");
+        assert_eq!(
+            ask(&mut umad, Duration::ZERO).unwrap_err().to_string(),
+            error.to_string()
+        );
+    }
+
+    #[test]
+    fn a_device_that_goes_away_is_named() {
+        let mut umad = device(|_, _| Vec::new());
+        umad.file = Device(fs::File::open("/dev/null").unwrap().into_raw_fd());
+        let error = ask(&mut umad, LONG).unwrap_err();
+        assert!(matches!(error, UmadError::Failed { .. }), "{error}");
+        assert!(
+            error.to_string().starts_with("/dev/infiniband/umad0: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_user_without_permission_is_told_which() {
+        let error = UmadError::Open {
+            what: "open",
+            path: PathBuf::from("/dev/infiniband/umad0"),
+            source: Errno::EACCES.into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "cannot open /dev/infiniband/umad0: Permission denied (os error 13); this user needs \
+             read and write permission on /dev/infiniband/umad0, by a udev rule or a group"
+        );
+    }
+}
