@@ -98,6 +98,17 @@ impl Reach {
     }
 }
 
+/// Whether what was wrong may be right the next time, so that it is worth listing anew.
+fn may_pass(problem: &CollectError) -> bool {
+    match problem {
+        CollectError::Unreachable { .. } => true,
+        CollectError::Fabric { source, .. } | CollectError::Peer { source, .. } => {
+            !matches!(source, UmadError::NoDevice { .. } | UmadError::Open { .. })
+        }
+        _ => false,
+    }
+}
+
 fn label(device: &str, port: u8) -> String {
     format!("{device} port {port}")
 }
@@ -158,13 +169,18 @@ impl Infiniband {
                 .into_iter()
                 .map(|(path, error)| CollectError::from_file(&path, error)),
         );
-        let count = shown.len();
+        let (count, known) = (shown.len(), problems.len());
         for (number, (port, layer)) in shown.into_iter().enumerate() {
             let prefix = self.port_prefix(&port, with_device);
             let deadline = share(deadline, count - number);
             let port = self.attach((&port, layer), prefix, deadline, problems);
             self.ports.push(port);
         }
+        let reasons = self.ports.iter().filter_map(|port| port.because.as_ref());
+        // A port that is not in use has files to read, and may stay so for years.
+        let mut reasons = reasons.filter(|why| !matches!(why, CollectError::Unreachable { .. }));
+        let new = problems.get(known..).unwrap_or_default();
+        self.is_provisional = reasons.any(may_pass) || new.iter().any(may_pass);
         Ok(self.ports.is_empty().then(|| {
             format!(
                 "no port to show of the InfiniBand devices below {}",
@@ -194,7 +210,7 @@ impl Infiniband {
                     problems.push(error);
                 }
                 Err(error) if listed.is_empty() => problems.push(error),
-                Err(error) => because = Some(error.to_string()),
+                Err(error) => because = Some(error),
             }
         }
         if listed.is_empty() && offer.is_none() && failures.is_empty() {

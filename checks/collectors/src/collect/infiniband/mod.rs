@@ -157,6 +157,8 @@ struct Infiniband {
     ports: Vec<Port>,
     /// When they were listed, in seconds since the epoch.
     listed: Option<u64>,
+    /// Whether somebody did not answer then, and may the next time.
+    is_provisional: bool,
     /// What was wrong before anything was read.
     first_problem: Option<CollectError>,
 }
@@ -196,6 +198,7 @@ fn build(setup: &Setup<'_>) -> Result<Box<dyn Collector>, OptionError> {
         totals,
         ports: Vec::new(),
         listed: None,
+        is_provisional: false,
         first_problem: error.flatten().map(CollectError::from),
     }))
 }
@@ -222,10 +225,8 @@ impl Collector for Infiniband {
         if let Some(reason) = self.list(problems, share(deadline, 2))? {
             return Ok(Presence::Absent(reason));
         }
-        self.listed = Some(now);
-        if self.write(now, out, problems, deadline) == Files::Changed {
-            self.listed = None;
-        }
+        let files = self.write(now, out, problems, deadline);
+        self.listed = Some(now).filter(|_| files == Files::AsListed && !self.is_provisional);
         Ok(Presence::Here)
     }
 

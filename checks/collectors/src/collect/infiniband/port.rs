@@ -22,7 +22,7 @@ pub(super) struct Port {
     pub(super) counters: Counters,
     pub(super) remote: Option<Remote>,
     /// Why some of it is not asked for.
-    pub(super) because: Option<String>,
+    pub(super) because: Option<CollectError>,
     pub(super) failures: Vec<Failure>,
 }
 
@@ -115,7 +115,7 @@ impl Port {
     /// What it is read from, a line for each end of the cable.
     pub(super) fn explain(&self, lines: &mut Vec<String>) {
         lines.push(self.counters.explain());
-        lines.extend(self.because.clone());
+        lines.extend(self.because.as_ref().map(CollectError::to_string));
         if let Some(remote) = &self.remote {
             let peer = &remote.peer;
             lines.push(format!(
