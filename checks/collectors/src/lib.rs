@@ -30,6 +30,11 @@ pub mod source;
 mod spec;
 pub mod state;
 
+/// The ports of this host's `InfiniBand` devices, as a check reads them.
+pub mod infiniband {
+    pub use crate::collect::infiniband::{Counter, Reading, read};
+}
+
 pub use collector::{CollectError, Collector, Presence, Roots};
 pub use options::{Given, Kind, OptionError, OptionSpec};
 pub use spec::{Builtin, Setup, Spec};

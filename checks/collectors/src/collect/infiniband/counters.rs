@@ -26,6 +26,17 @@ pub(super) struct Counters {
     saturated: Vec<usize>,
 }
 
+/// One counter as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counter {
+    /// IBTA's name, or the driver's.
+    pub name: String,
+    /// Its value; of data in octets divided by 4.
+    pub value: u64,
+    /// How wide it is where it was read; 64 where that is not known.
+    pub bits: u8,
+}
+
 struct Line {
     /// The whole path.
     path: Vec<u8>,
@@ -198,6 +209,35 @@ impl Counters {
         mut totals: Option<&mut Totals>,
         problems: &mut Vec<CollectError>,
     ) -> Files {
+        self.read(resets, problems, |line, value| {
+            let value = match &mut totals {
+                Some(totals) => totals.advance(&line.key, value, line.bits),
+                None => value,
+            };
+            out.number(&[&line.path], value);
+        })
+    }
+
+    /// Their names, values and widths.
+    pub(super) fn values(&mut self, problems: &mut Vec<CollectError>) -> Vec<Counter> {
+        let mut counters = Vec::new();
+        self.read(false, problems, |line, value| {
+            counters.push(Counter {
+                name: line.name.clone(),
+                value,
+                bits: line.bits,
+            });
+        });
+        counters
+    }
+
+    /// Reads each, as a file or as answered before, and notes which are at their end.
+    fn read(
+        &mut self,
+        resets: bool,
+        problems: &mut Vec<CollectError>,
+        mut take: impl FnMut(&Line, u64),
+    ) -> Files {
         let mut files = Files::AsListed;
         self.saturated.clear();
         for (number, line) in self.lines.iter_mut().enumerate() {
@@ -212,25 +252,20 @@ impl Counters {
             let Some(value) = value else {
                 continue;
             };
-            if is_saturated(value, line.bits, is_file) {
+            let is_saturated = is_saturated(value, line.bits, is_file);
+            if is_saturated {
                 self.saturated.push(number);
-                if !line.is_said {
-                    problems.push(CollectError::Saturated {
-                        port: self.label.clone(),
-                        counter: line.name.clone(),
-                        bits: line.bits,
-                        resets,
-                    });
-                }
-                line.is_said = true;
-            } else {
-                line.is_said = false;
             }
-            let value = match &mut totals {
-                Some(totals) => totals.advance(&line.key, value, line.bits),
-                None => value,
-            };
-            out.number(&[&line.path], value);
+            if is_saturated && !line.is_said {
+                problems.push(CollectError::Saturated {
+                    port: self.label.clone(),
+                    counter: line.name.clone(),
+                    bits: line.bits,
+                    resets,
+                });
+            }
+            line.is_said = is_saturated;
+            take(line, value);
         }
         files
     }

@@ -30,6 +30,9 @@ use listing::Reach;
 use port::{Port, Tools};
 use totals::Totals;
 
+pub use counters::Counter;
+pub use port::Reading;
+
 pub(crate) static SPEC: Spec = Spec {
     name: "metrics-infiniband",
     about: "Error and traffic counters of each InfiniBand port",
@@ -251,6 +254,44 @@ impl Collector for Infiniband {
     }
 }
 
+/// Appends all ports as they are now, with the other ends of their cables, to `readings`. All
+/// questions by umad together take no longer than `budget`.
+pub fn read(
+    roots: &Roots,
+    budget: Duration,
+    readings: &mut Vec<Reading>,
+    problems: &mut Vec<CollectError>,
+) -> Result<Presence, CollectError> {
+    let deadline = Instant::now() + budget;
+    let mut all = Infiniband {
+        prefix: Vec::new(),
+        roots: roots.clone(),
+        options: Options {
+            device_in_path: DeviceInPath::Always,
+            link_layer: None,
+            source: Source::Auto,
+            details: false,
+            remote: true,
+            resets: false,
+            budget,
+        },
+        reach: Reach::default(),
+        totals: None,
+        ports: Vec::new(),
+        listed: None,
+        is_provisional: false,
+        first_problem: None,
+    };
+    if let Some(reason) = all.list(problems, share(deadline, 2))? {
+        return Ok(Presence::Absent(reason));
+    }
+    all.each(deadline, problems, |port, tools, problems| {
+        readings.push(port.read(tools, problems));
+        Files::AsListed
+    });
+    Ok(Presence::Here)
+}
+
 impl Infiniband {
     fn is_listed(&self, now: u64) -> bool {
         // The clock may also have been set back.
@@ -265,8 +306,24 @@ impl Infiniband {
         problems: &mut Vec<CollectError>,
         deadline: Instant,
     ) -> Files {
-        let mut files = Files::AsListed;
         let mut lines = graphite::Lines::new(out, now);
+        let files = self.each(deadline, problems, |port, tools, problems| {
+            port.collect(&mut lines, tools, problems)
+        });
+        if let Some(totals) = &mut self.totals {
+            problems.extend(totals.write(now).err().map(CollectError::from));
+        }
+        files
+    }
+
+    /// Has each port read, within its part of the time.
+    fn each(
+        &mut self,
+        deadline: Instant,
+        problems: &mut Vec<CollectError>,
+        mut read: impl FnMut(&mut Port, &mut Tools<'_>, &mut Vec<CollectError>) -> Files,
+    ) -> Files {
+        let mut files = Files::AsListed;
         let mut left = self.ports.iter().filter(|port| port.asks()).count();
         for port in &mut self.ports {
             let mut tools = Tools {
@@ -277,7 +334,7 @@ impl Infiniband {
             };
             left -= usize::from(port.asks());
             let before = problems.len();
-            if port.collect(&mut lines, &mut tools, problems) == Files::Changed {
+            if read(port, &mut tools, problems) == Files::Changed {
                 files = Files::Changed;
             }
             let new = problems.get(before..).unwrap_or_default();
@@ -285,9 +342,6 @@ impl Infiniband {
                 self.reach.forget(&port.device, port.number);
                 files = Files::Changed;
             }
-        }
-        if let Some(totals) = &mut self.totals {
-            problems.extend(totals.write(now).err().map(CollectError::from));
         }
         files
     }

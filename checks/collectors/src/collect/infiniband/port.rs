@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::collect::infiniband::counters::{Counters, Files};
+use crate::collect::infiniband::counters::{Counter, Counters, Files};
 use crate::collect::infiniband::share;
 use crate::collect::infiniband::totals::Totals;
 use crate::collector::CollectError;
@@ -32,6 +32,21 @@ pub(super) struct Remote {
     pub(super) counters: Counters,
 }
 
+/// What a port of this host, and the other end of its cable, told.
+#[derive(Debug)]
+pub struct Reading {
+    /// E.g. `mlx4_0`.
+    pub device: String,
+    /// From 1.
+    pub port: u8,
+    /// How its link is.
+    pub facts: Facts,
+    /// Its counters, by name in the order of the metrics.
+    pub counters: Vec<Counter>,
+    /// The other end of its cable, and its counters.
+    pub remote: Option<(Peer, Vec<Counter>)>,
+}
+
 /// What a port is read with.
 pub(super) struct Tools<'a> {
     pub(super) umad: Option<&'a mut Umad>,
@@ -53,40 +68,82 @@ impl Port {
         tools: &mut Tools<'_>,
         problems: &mut Vec<CollectError>,
     ) -> Files {
-        let known = self.read_facts(tools, problems);
-        let facts = known.unwrap_or_default();
-        let parties = if self.remote.is_some() { 2 } else { 1 };
-        let local = share(tools.deadline, parties);
-        let address = Address {
-            lid: facts.lid.unwrap_or_default(),
-            number: self.number,
-        };
-        let is_reachable = why_unreachable(&facts).is_none();
-        self.counters.forget();
-        let is_asked = self.counters.are_asked() && known.is_some();
-        if let (true, Some(umad)) = (is_asked, tools.umad.as_deref_mut()) {
-            let asked = match why_unreachable(&facts) {
-                None => self.counters.ask(umad, address, local),
-                Some(why) => Err(CollectError::Unreachable {
-                    port: self.counters.label().to_owned(),
-                    why,
-                }),
-            };
-            problems.extend(asked.err());
-        }
+        let facts = self.ask(tools, problems);
+        let address = self.address(&facts);
+        let resets = tools.resets && why_unreachable(&facts).is_none();
         let totals = tools.totals.as_deref_mut();
-        let resets = tools.resets && is_reachable;
         let files = self.counters.write(out, resets, totals, problems);
         write_facts(&self.prefix, &facts, out);
-        if let (true, Some(umad)) = (resets, tools.umad.as_deref_mut()) {
-            let totals = tools.totals.as_deref_mut();
-            let reset = self.counters.reset_saturated(umad, address, local, totals);
+        if resets {
+            let reset = reset(&mut self.counters, address, tools);
             problems.extend(reset.err());
         }
-        if let Some(remote) = self.remote.as_mut().filter(|_| is_reachable) {
-            remote.collect(out, tools, problems);
+        if let Some(Remote { peer, counters }) = &mut self.remote {
+            let totals = tools.totals.as_deref_mut();
+            counters.write(out, resets, totals, problems);
+            if resets {
+                problems.extend(reset(counters, peer.address, tools).err());
+            }
         }
         files
+    }
+
+    /// Reads it.
+    pub(super) fn read(
+        &mut self,
+        tools: &mut Tools<'_>,
+        problems: &mut Vec<CollectError>,
+    ) -> Reading {
+        let facts = self.ask(tools, problems);
+        Reading {
+            device: self.device.clone(),
+            port: self.number,
+            facts,
+            counters: self.counters.values(problems),
+            remote: self.remote.as_mut().map(|remote| {
+                let counters = remote.counters.values(problems);
+                (remote.peer.clone(), counters)
+            }),
+        }
+    }
+
+    fn address(&self, facts: &Facts) -> Address {
+        Address {
+            lid: facts.lid.unwrap_or_default(),
+            number: self.number,
+        }
+    }
+
+    /// Reads the facts, and asks for what is asked for at both ends of the cable.
+    fn ask(&mut self, tools: &mut Tools<'_>, problems: &mut Vec<CollectError>) -> Facts {
+        self.counters.forget();
+        if let Some(remote) = &mut self.remote {
+            remote.counters.forget();
+        }
+        let Some(facts) = self.read_facts(tools, problems) else {
+            return Facts::default();
+        };
+        let address = self.address(&facts);
+        let Some(umad) = tools.umad.as_deref_mut().filter(|_| self.asks()) else {
+            return facts;
+        };
+        if let Some(why) = why_unreachable(&facts) {
+            problems.push(CollectError::Unreachable {
+                port: self.counters.label().to_owned(),
+                why,
+            });
+            return facts;
+        }
+        let parties = if self.remote.is_some() { 2 } else { 1 };
+        let asked = self
+            .counters
+            .ask(umad, address, share(tools.deadline, parties));
+        problems.extend(asked.err());
+        if let Some(Remote { peer, counters }) = &mut self.remote {
+            let asked = counters.ask(umad, peer.address, tools.deadline);
+            problems.extend(asked.err());
+        }
+        facts
     }
 
     /// By asking where the counters are asked for, as one answer has them all.
@@ -128,32 +185,16 @@ impl Port {
     }
 }
 
-impl Remote {
-    fn collect(
-        &mut self,
-        out: &mut graphite::Lines<'_>,
-        tools: &mut Tools<'_>,
-        problems: &mut Vec<CollectError>,
-    ) {
-        let Some(umad) = tools.umad.as_deref_mut() else {
-            return;
-        };
-        let address = self.peer.address;
-        if let Err(error) = self.counters.ask(umad, address, tools.deadline) {
-            problems.push(error);
-            return;
-        }
-        let totals = tools.totals.as_deref_mut();
-        self.counters.write(out, tools.resets, totals, problems);
-        if tools.resets {
-            let totals = tools.totals.as_deref_mut();
-            let deadline = tools.deadline;
-            let reset = self
-                .counters
-                .reset_saturated(umad, address, deadline, totals);
-            problems.extend(reset.err());
-        }
-    }
+fn reset(
+    counters: &mut Counters,
+    address: Address,
+    tools: &mut Tools<'_>,
+) -> Result<(), CollectError> {
+    let Some(umad) = tools.umad.as_deref_mut() else {
+        return Ok(());
+    };
+    let totals = tools.totals.as_deref_mut();
+    counters.reset_saturated(umad, address, tools.deadline, totals)
 }
 
 /// Why nobody on this port can be asked by LID.
