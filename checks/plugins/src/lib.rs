@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod install;
 pub mod metrics;
+pub mod status;
 mod world;
 
 use std::ffi::OsString;

@@ -1,0 +1,105 @@
+//! What a check answers with: its status, the line that it prints, the ranges of its thresholds
+//! and the figures after its line. All in one place, so that every check means the same by them.
+//!
+//! The forms are those of the [Monitoring Plugins' guidelines], which Sensu, Nagios and their kin
+//! read.
+//!
+//! [Monitoring Plugins' guidelines]: https://www.monitoring-plugins.org/doc/guidelines.html
+
+mod findings;
+mod outcome;
+mod perfdata;
+mod range;
+
+use std::fmt;
+use std::process::ExitCode;
+
+pub use findings::Findings;
+pub use outcome::Outcome;
+pub use perfdata::{Number, Perfdata, Unit};
+pub use range::{Range, RangeError, Thresholds, ThresholdsError};
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// All is as it should be, or what was asked for is done.
+    Ok,
+    /// Somebody should look at it.
+    Warning,
+    /// It is broken.
+    Critical,
+    /// It cannot be told, or the command was not understood.
+    Unknown,
+}
+
+impl Status {
+    /// The exit code, 0 to 3.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Warning => 1,
+            Self::Critical => 2,
+            Self::Unknown => 3,
+        }
+    }
+
+    /// The worse of two: `Critical`, `Warning`, `Unknown`, `Ok`.
+    ///
+    /// The Monitoring Plugins have two such functions, which differ in where they put UNKNOWN. This
+    /// is the order of their `max_state_alt`: what could not be looked at must not pass for OK, and
+    /// must not hide that something else is known to be wrong.
+    #[must_use]
+    pub fn worst(self, other: Self) -> Self {
+        if self.rank() >= other.rank() {
+            self
+        } else {
+            other
+        }
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Unknown => 1,
+            Self::Warning => 2,
+            Self::Critical => 3,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Ok => "OK",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+            Self::Unknown => "UNKNOWN",
+        })
+    }
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(status.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_is_one_order() {
+        use Status::{Critical, Ok, Unknown, Warning};
+        let order = [Ok, Unknown, Warning, Critical];
+        for (low, one) in order.into_iter().enumerate() {
+            for (high, other) in order.into_iter().enumerate() {
+                let worst = order[low.max(high)];
+                assert_eq!(one.worst(other), worst, "{one} and {other}");
+            }
+        }
+        let codes: Vec<u8> = [Ok, Warning, Critical, Unknown].map(Status::code).to_vec();
+        assert_eq!(codes, [0, 1, 2, 3]);
+    }
+}
