@@ -7,37 +7,87 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use venus_collectors::{Spec, registry};
 
+use crate::check::{self, Check, runner};
 use crate::install::{self, InstallError};
 use crate::metrics;
-use crate::world::{Exit, World, complain, print};
+use crate::status::Status;
+use crate::world::{World, complain, print};
 
 /// The program's own name, by which it takes the command as its first argument.
 const PROGRAM: &str = "venus-checks";
 
+/// A command of one of the two tables.
+#[derive(Clone, Copy)]
+enum Called {
+    Metrics(&'static Spec),
+    Check(&'static Check),
+}
+
+/// All of them, in the order in which they are listed.
+fn commands() -> impl Iterator<Item = Called> {
+    let metrics = registry::all().iter().copied().map(Called::Metrics);
+    metrics.chain(check::all().iter().copied().map(Called::Check))
+}
+
+impl Called {
+    fn find(name: &str) -> Option<Self> {
+        let metrics = registry::find(name).map(Self::Metrics);
+        metrics.or_else(|| check::find(name).map(Self::Check))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Metrics(spec) => spec.name,
+            Self::Check(check) => check.name,
+        }
+    }
+
+    fn about(self) -> &'static str {
+        match self {
+            Self::Metrics(spec) => spec.about,
+            Self::Check(check) => check.about,
+        }
+    }
+
+    fn command(self) -> Command {
+        match self {
+            Self::Metrics(spec) => metrics::command(spec),
+            Self::Check(check) => check::command(check),
+        }
+    }
+
+    fn run(self, matches: &ArgMatches, world: &mut World<'_>) -> Status {
+        match self {
+            Self::Metrics(spec) => metrics::run(spec, matches, world),
+            Self::Check(check) => runner::run(check, matches, world),
+        }
+    }
+}
+
 /// Runs the command that the arguments mean. The first of them is the name by which the program
 /// was called: if it is exactly that of a command, this is meant.
-pub fn run(args: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> Exit {
+pub fn run(args: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> Status {
     let args: Vec<OsString> = args.into_iter().collect();
-    match args.first().and_then(|called| command_called(called)) {
-        Some(spec) => match metrics::command(spec).try_get_matches_from(&args) {
-            Ok(matches) => metrics::run(spec, &matches, world),
-            Err(error) => refuse(spec.name, &error, world),
+    let mut names = args.iter().take(2).map(|name| command_called(name));
+    let (by_link, by_argument) = (names.next().flatten(), names.next().flatten());
+    match (by_link, by_argument) {
+        (Some(called), _) => match called.command().try_get_matches_from(&args) {
+            Ok(matches) => called.run(&matches, world),
+            Err(error) => refuse(called.name(), Some(called), &error, world),
         },
-        None => match program().try_get_matches_from(&args) {
+        (None, called) => match program().try_get_matches_from(&args) {
             Ok(matches) => dispatch(&matches, world),
             Err(error) => {
-                let command = args.get(1).and_then(|first| command_called(first));
-                match command {
-                    Some(spec) => refuse(&format!("{PROGRAM} {}", spec.name), &error, world),
-                    None => refuse(PROGRAM, &error, world),
-                }
+                let command = called.map(|called| format!("{PROGRAM} {}", called.name()));
+                let command = command.as_deref().unwrap_or(PROGRAM);
+                refuse(command, called, &error, world)
             }
         },
     }
 }
 
-fn command_called(called: &OsStr) -> Option<&'static Spec> {
-    registry::find(Path::new(called).file_name()?.to_str()?)
+fn command_called(called: &OsStr) -> Option<Called> {
+    Called::find(Path::new(called).file_name()?.to_str()?)
 }
 
 /// The command line with each command below it.
@@ -63,47 +113,46 @@ fn program() -> Command {
                 )
                 .after_help("Example:\n  venus-checks install /usr/lib/venus/checks"),
         )
-        .subcommands(registry::all().iter().map(|spec| metrics::command(spec)))
+        .subcommands(commands().map(Called::command))
         .after_help(
             "A link to this program that is called like a command is that command.\n\n\
              Example:\n  venus-checks metrics-load --scheme venus001",
         )
 }
 
-fn dispatch(matches: &ArgMatches, world: &mut World<'_>) -> Exit {
+fn dispatch(matches: &ArgMatches, world: &mut World<'_>) -> Status {
     match matches.subcommand() {
         Some(("list", _)) => print(world, PROGRAM, list().as_bytes()),
         Some(("install", matches)) => match matches.get_one::<PathBuf>("folder") {
             Some(folder) => install_links(folder, world),
             None => no_command(world),
         },
-        Some((name, matches)) => match registry::find(name) {
-            Some(spec) => metrics::run(spec, matches, world),
+        Some((name, matches)) => match Called::find(name) {
+            Some(called) => called.run(matches, world),
             None => no_command(world),
         },
         None => no_command(world),
     }
 }
 
-fn no_command(world: &mut World<'_>) -> Exit {
+fn no_command(world: &mut World<'_>) -> Status {
     complain(
         world.err,
         PROGRAM,
         &"no such command; see venus-checks list",
     );
-    Exit::Unknown
+    Status::Unknown
 }
 
 fn list() -> String {
-    registry::all()
-        .iter()
-        .map(|spec| format!("{:<20}  {}\n", spec.name, spec.about))
+    commands()
+        .map(|called| format!("{:<20}  {}\n", called.name(), called.about()))
         .collect::<Vec<_>>()
         .concat()
 }
 
-fn install_links(folder: &Path, world: &mut World<'_>) -> Exit {
-    let names = registry::all().iter().map(|spec| spec.name);
+fn install_links(folder: &Path, world: &mut World<'_>) -> Status {
+    let names = commands().map(Called::name);
     let installed = match &world.program {
         Ok(program) => install::install(folder, program, names).map(|links| {
             links
@@ -121,30 +170,37 @@ fn install_links(folder: &Path, world: &mut World<'_>) -> Exit {
         Ok(links) => print(world, PROGRAM, links.as_bytes()),
         Err(error) => {
             complain(world.err, PROGRAM, &error);
-            Exit::Unknown
+            Status::Unknown
         }
     }
 }
 
 /// Help and version are what was asked for; all else was not understood, and is said in one line.
-fn refuse(command: &str, error: &clap::Error, world: &mut World<'_>) -> Exit {
+/// A check says it in the form of its answers, as its output is all that a monitoring system shows.
+fn refuse(
+    command: &str,
+    called: Option<Called>,
+    error: &clap::Error,
+    world: &mut World<'_>,
+) -> Status {
     let text = error.render().to_string();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            print(world, command, text.as_bytes())
-        }
-        _ => {
-            // The first paragraph says what is wrong, the rest shows the usage.
-            let wrong = text.split("\n\n").next().unwrap_or_default();
-            let words: Vec<&str> = wrong.split_whitespace().collect();
-            let wrong = words.join(" ");
-            let wrong = wrong.strip_prefix("error: ").unwrap_or(&wrong);
-            complain(
-                world.err,
-                command,
-                &format!("{wrong}; see {command} --help"),
-            );
-            Exit::Unknown
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        return print(world, command, text.as_bytes());
+    }
+    // The first paragraph says what is wrong, the rest shows the usage.
+    let wrong = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = wrong.split_whitespace().collect();
+    let wrong = words.join(" ");
+    let wrong = wrong.strip_prefix("error: ").unwrap_or(&wrong);
+    let wrong = format!("{wrong}; see {command} --help");
+    match called {
+        Some(Called::Check(check)) => runner::refuse(check, &wrong, world),
+        Some(Called::Metrics(_)) | None => {
+            complain(world.err, command, &wrong);
+            Status::Unknown
         }
     }
 }

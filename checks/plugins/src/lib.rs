@@ -1,9 +1,11 @@
 //! Standalone checks and metrics as one multi-call binary.
 //!
 //! [`cli`] finds out which command is meant, by the name that the program was called by or by
-//! its first argument, and hands it on: [`metrics`] runs a collector, [`install`] makes the links.
-//! What a command needs of the world comes in by [`World`]; what it answers is an [`Exit`].
+//! its first argument, and hands it on: [`metrics`] runs a collector, [`check`] a check,
+//! [`install`] makes the links. What a command needs of the world comes in by [`World`]; how it
+//! ends is a [`status::Status`].
 
+pub mod check;
 pub mod cli;
 pub mod install;
 pub mod metrics;
@@ -14,7 +16,8 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
-pub use world::{Exit, World, complain, print};
+use status::Status;
+pub use world::{World, complain, print};
 
 /// The whole program, on the real world.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -23,7 +26,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(mut world) => cli::run(args, &mut world).into(),
         Err(error) => {
             complain(&mut err, "venus-checks", &error);
-            Exit::Unknown.into()
+            Status::Unknown.into()
         }
     }
 }

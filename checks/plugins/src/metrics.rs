@@ -7,7 +7,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use venus_collectors::graphite::Scheme;
 use venus_collectors::{Given, Kind, OptionError, OptionSpec, Presence, Roots, Setup, Spec};
 
-use crate::world::{Exit, World, complain, print};
+use crate::status::Status;
+use crate::world::{World, complain, print};
 
 /// The command line of a collector.
 #[must_use]
@@ -85,7 +86,7 @@ fn argument(option: &OptionSpec) -> Arg {
 }
 
 /// Collects once and prints.
-pub fn run(spec: &'static Spec, matches: &ArgMatches, world: &mut World<'_>) -> Exit {
+pub fn run(spec: &'static Spec, matches: &ArgMatches, world: &mut World<'_>) -> Status {
     let collector = given(spec, matches).and_then(|given| {
         let roots = roots(matches);
         let scheme = match matches.get_one::<Scheme>("scheme") {
@@ -102,7 +103,7 @@ pub fn run(spec: &'static Spec, matches: &ArgMatches, world: &mut World<'_>) -> 
         Ok(collector) => collector,
         Err(error) => {
             complain(world.err, spec.name, &error);
-            return Exit::Unknown;
+            return Status::Unknown;
         }
     };
     let (mut out, mut problems) = (Vec::new(), Vec::new());
@@ -119,11 +120,11 @@ pub fn run(spec: &'static Spec, matches: &ArgMatches, world: &mut World<'_>) -> 
         Ok(Presence::Here) => print(world, spec.name, &out),
         Ok(Presence::Absent(reason)) => {
             complain(world.err, spec.name, &reason);
-            Exit::Ok
+            Status::Ok
         }
         Err(error) => {
             complain(world.err, spec.name, &error);
-            Exit::Unknown
+            Status::Unknown
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::{SystemTime, SystemTimeError, UNIX_EPOCH};
 
 use nix::errno::Errno;
 
-/// Host name, clock, own path and streams.
+use crate::status::Status;
+
+/// Host name, clock, own path, the one variable of the environment that counts, and streams.
 pub struct World<'a> {
     /// The host name as the kernel has it, dots kept.
     pub host: String,
@@ -16,6 +17,8 @@ pub struct World<'a> {
     pub now: u64,
     /// Where the running binary lies, links resolved.
     pub program: io::Result<PathBuf>,
+    /// `XDG_RUNTIME_DIR`: a folder of this user's own.
+    pub runtime_dir: Option<PathBuf>,
     /// Standard output.
     pub out: &'a mut dyn Write,
     /// Standard error.
@@ -48,42 +51,27 @@ impl<'a> World<'a> {
             host: host.to_string_lossy().into_owned(),
             now: now.as_secs(),
             program: std::env::current_exe(),
+            runtime_dir: std::env::var_os("XDG_RUNTIME_DIR")
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
             out,
             err,
         })
     }
 }
 
-/// How a command ends, in the exit codes of Nagios and Sensu.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// 0: it did what was asked.
-    Ok,
-    /// 3: it could not, or did not understand.
-    Unknown,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        match exit {
-            Exit::Ok => Self::from(0),
-            Exit::Unknown => Self::from(3),
-        }
-    }
-}
-
 /// Writes what a command answers. Whoever reads it may stop early, which is no failure.
-pub fn print(world: &mut World<'_>, command: &str, text: &[u8]) -> Exit {
+pub fn print(world: &mut World<'_>, command: &str, text: &[u8]) -> Status {
     match world.out.write_all(text).and_then(|()| world.out.flush()) {
-        Ok(()) => Exit::Ok,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
+        Ok(()) => Status::Ok,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Status::Ok,
         Err(error) => {
             complain(
                 world.err,
                 command,
                 &format!("cannot write to standard output: {error}"),
             );
-            Exit::Unknown
+            Status::Unknown
         }
     }
 }

@@ -13,11 +13,19 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use venus_checks::check;
 use venus_collectors::registry;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_venus-checks");
+
 fn metrics() -> Vec<&'static str> {
     registry::all().iter().map(|spec| spec.name).collect()
+}
+
+/// Both tables, in the order of the list.
+fn commands() -> Vec<&'static str> {
+    let checks = check::all().iter().map(|check| check.name);
+    metrics().into_iter().chain(checks).collect()
 }
 
 fn fixtures() -> PathBuf {
@@ -292,13 +300,13 @@ fn closed_streams_do_not_make_it_panic() {
 }
 
 #[test]
-fn list_has_every_metric_with_what_it_shows() {
+fn list_has_every_command_with_what_it_shows() {
     let got = run(&["list"]);
     let names: Vec<&str> = out(&got)
         .lines()
         .map(|line| line.split(' ').next().unwrap())
         .collect();
-    assert_eq!(names, metrics());
+    assert_eq!(names, commands());
     assert!(out(&got).lines().all(|line| line.len() > 40));
 }
 
@@ -328,16 +336,16 @@ fn install_makes_links_that_work_and_again_changes_nothing() {
     for _ in 0..2 {
         let got = install();
         assert_eq!((err(&got), got.status.code()), ("", Some(0)));
-        assert_eq!(out(&got).lines().count(), metrics().len());
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), metrics().len());
+        assert_eq!(out(&got).lines().count(), commands().len());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), commands().len());
     }
-    for metric in metrics() {
-        let got = Command::new(folder.join(metric))
+    for command in commands() {
+        let got = Command::new(folder.join(command))
             .arg("--help")
             .output()
             .unwrap();
         assert!(
-            out(&got).contains(&format!("Usage: {metric} ")),
+            out(&got).contains(&format!("Usage: {command} ")),
             "{}",
             out(&got)
         );
@@ -352,7 +360,7 @@ fn install_makes_links_that_work_and_again_changes_nothing() {
         fs::read_link(&link).unwrap().canonicalize().unwrap(),
         Path::new(BINARY).canonicalize().unwrap()
     );
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), metrics().len());
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), commands().len());
 }
 
 #[test]

@@ -1,0 +1,122 @@
+//! What holds for every check of the table.
+#![allow(
+    clippy::unwrap_used,
+    clippy::unnecessary_debug_formatting,
+    reason = "tests may fail loudly"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use venus_checks::check::{self, Check, command};
+
+fn run(args: &[&str]) -> Output {
+    let binary = env!("CARGO_BIN_EXE_venus-checks");
+    Command::new(binary).args(args).output().unwrap()
+}
+
+fn out(output: &Output) -> &str {
+    str::from_utf8(&output.stdout).unwrap()
+}
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+}
+
+fn options(check: &'static Check) -> BTreeSet<String> {
+    let command = command(check);
+    let options = command.get_arguments().filter_map(|arg| arg.get_long());
+    options.map(|long| format!("--{long}")).collect()
+}
+
+/// The options that every check has.
+fn common() -> BTreeSet<String> {
+    [
+        "timeout",
+        "perfdata",
+        "state-dir",
+        "proc-path",
+        "sys-path",
+        "dryrun",
+    ]
+    .map(|name| format!("--{name}"))
+    .into()
+}
+
+#[test]
+fn each_is_named_and_explained() {
+    let mut names = BTreeSet::new();
+    for check in check::all() {
+        let name = check.name;
+        assert!(name.starts_with("check-") && check.title.starts_with("Check"));
+        assert!(names.insert(name), "{name} is in the table twice");
+        assert!(std::ptr::eq(check::find(name).unwrap(), *check));
+
+        let page = docs().join(format!("checks/{name}.md"));
+        let text = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{page:?}: {error}"));
+        assert!(text.starts_with(&format!("# {name}\n")), "{page:?}");
+        for option in options(check).difference(&common()) {
+            assert!(text.contains(option), "{page:?} does not explain {option}");
+        }
+    }
+}
+
+#[test]
+fn the_common_options_are_explained() {
+    let page = fs::read_to_string(docs().join("checks.md")).unwrap();
+    for option in common() {
+        assert!(
+            page.contains(&option),
+            "checks.md does not explain {option}"
+        );
+        for check in check::all() {
+            assert!(options(check).contains(&option), "{} {option}", check.name);
+        }
+    }
+}
+
+/// On any machine: whatever it finds, it says so in the form that all share.
+#[test]
+fn the_example_in_each_help_gives_an_answer() {
+    for check in check::all() {
+        let help = run(&[check.name, "--help"]);
+        assert_eq!((help.status.code(), help.stderr.len()), (Some(0), 0));
+        let example = out(&help).split("Example:\n").nth(1).unwrap().trim();
+        let mut words = example.split(' ');
+        assert_eq!(words.next(), Some("venus-checks"));
+        let got = run(&words.collect::<Vec<_>>());
+        let statuses = ["OK", "WARNING", "CRITICAL", "UNKNOWN"];
+        let code = usize::try_from(got.status.code().unwrap()).unwrap();
+        let start = format!("{} {}: ", check.title, statuses.get(code).unwrap());
+        assert!(out(&got).starts_with(&start), "{example}: {}", out(&got));
+        assert_eq!(str::from_utf8(&got.stderr).unwrap(), "");
+    }
+}
+
+#[test]
+fn bad_arguments_are_one_line_and_unknown() {
+    for check in check::all() {
+        let (name, title) = (check.name, check.title);
+        let got = run(&[name, "--colour"]);
+        assert_eq!(
+            out(&got),
+            format!(
+                "{title} UNKNOWN: unexpected argument '--colour' found; \
+                 see venus-checks {name} --help\n"
+            )
+        );
+        assert_eq!((got.status.code(), got.stderr.len()), (Some(3), 0));
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_looked_at() {
+    for check in check::all() {
+        let got = run(&[check.name, "--dryrun", "--sys-path", "/nowhere"]);
+        let first = format!("{} would look at:\n  ", check.title);
+        assert!(out(&got).starts_with(&first), "{}", out(&got));
+        assert_eq!((got.status.code(), got.stderr.len()), (Some(0), 0));
+    }
+}
