@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use venus_collectors::graphite::Scheme;
-use venus_collectors::{Given, Kind, OptionError, OptionSpec, Presence, Roots, Setup, Spec};
+use venus_collectors::{
+    CollectError, Given, Kind, OptionError, OptionSpec, Presence, Roots, Setup, Spec,
+};
 
 use crate::status::Status;
 use crate::world::{World, complain, print};
@@ -108,10 +110,13 @@ pub fn run(spec: &'static Spec, matches: &ArgMatches, world: &mut World<'_>) -> 
     };
     let (mut out, mut problems) = (Vec::new(), Vec::new());
     let collected = collector.collect(world.now, &mut out, &mut problems);
-    for problem in &problems {
+    let explains = matches.get_flag("explain");
+    // That a counter has stopped is a word for people: Sensu takes both streams for metrics.
+    let is_advice = |problem: &&CollectError| matches!(problem, CollectError::Saturated { .. });
+    for problem in problems.iter().filter(|one| explains || !is_advice(one)) {
         complain(world.err, spec.name, problem);
     }
-    if matches.get_flag("explain") {
+    if explains {
         for line in collector.explain() {
             complain(world.err, spec.name, &line);
         }

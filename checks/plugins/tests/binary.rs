@@ -240,7 +240,10 @@ fn what_could_not_be_read_is_said_beside_what_could() {
         "--sys-path",
         tree.path().to_str().unwrap(),
     ]);
-    assert_eq!(unstamped(out(&got)), "i.port1.LinkDownedCounter 4 @TS@\n");
+    assert_eq!(
+        unstamped(out(&got)),
+        "i.port1.LinkDownedCounter 4 @TS@\ni.port1.link_layer 1 @TS@\n"
+    );
     assert_eq!(
         err(&got),
         format!(

@@ -39,6 +39,7 @@ fn common() -> BTreeSet<String> {
         "state-dir",
         "proc-path",
         "sys-path",
+        "dev-path",
         "dryrun",
     ]
     .map(|name| format!("--{name}"))

@@ -29,7 +29,7 @@ pub fn command(check: &'static Check) -> Command {
         ))
 }
 
-fn common() -> [Arg; 6] {
+fn common() -> [Arg; 7] {
     let roots = Roots::default();
     let folder = |name: &'static str| {
         Arg::new(name)
@@ -58,6 +58,9 @@ fn common() -> [Arg; 6] {
         folder("sys-path")
             .default_value(roots.sys.into_os_string())
             .help("Where sysfs is mounted"),
+        folder("dev-path")
+            .default_value(roots.dev.into_os_string())
+            .help("Where the device files are"),
         Arg::new("dryrun")
             .long("dryrun")
             .action(ArgAction::SetTrue)
@@ -86,7 +89,7 @@ pub(super) struct Common {
 impl Common {
     pub(super) fn of(matches: &ArgMatches) -> Self {
         let folder = |name| matches.get_one::<PathBuf>(name).cloned();
-        let Roots { proc, sys } = Roots::default();
+        let Roots { proc, sys, dev } = Roots::default();
         Self {
             timeout: matches
                 .get_one("timeout")
@@ -97,6 +100,7 @@ impl Common {
             roots: Roots {
                 proc: folder("proc-path").unwrap_or(proc),
                 sys: folder("sys-path").unwrap_or(sys),
+                dev: folder("dev-path").unwrap_or(dev),
             },
             dryrun: matches.get_flag("dryrun"),
         }

@@ -5,6 +5,7 @@
 //! UNKNOWN. It prints nothing itself. [`runner`] holds its deadline, prints, and ends.
 
 mod arguments;
+mod infiniband;
 pub mod runner;
 mod state_dir;
 
@@ -39,7 +40,7 @@ pub struct Check {
     pub run: fn(&ArgMatches, &Context) -> Result<Outcome, Failure>,
 }
 
-static ALL: &[&Check] = &[];
+static ALL: &[&Check] = &[&infiniband::CHECK];
 
 /// Every check, in the order in which they are listed.
 #[must_use]

@@ -33,6 +33,16 @@ pub enum RangeError {
 }
 
 impl Range {
+    /// `~:limit`: alerts above the limit.
+    #[must_use]
+    pub fn up_to(limit: f64) -> Self {
+        Self {
+            start: f64::NEG_INFINITY,
+            end: limit,
+            alerts_inside: false,
+        }
+    }
+
     /// Whether the value is worth an alert.
     #[must_use]
     pub fn alerts(&self, value: impl Into<Number>) -> bool {

@@ -53,13 +53,9 @@ impl Facts {
     /// The state by IBTA's name.
     #[must_use]
     pub fn state_name(&self) -> &'static str {
-        match self.state {
-            Some(1) => "Down",
-            Some(2) => "Initialize",
-            Some(3) => "Armed",
-            Some(ACTIVE) => "Active",
-            Some(_) | None => "unknown",
-        }
+        let state = self.state.unwrap_or_default();
+        let name = |(name, of): &(&'static str, u8)| (*of == state).then_some(*name);
+        STATES.iter().find_map(name).unwrap_or("unknown")
     }
 
     /// The physical state by IBTA's name.
@@ -139,6 +135,14 @@ impl FactFiles {
         }
     }
 }
+
+/// IBTA's names of a port's states.
+pub const STATES: [(&str, u8); 4] = [
+    ("Down", 1),
+    ("Initialize", 2),
+    ("Armed", 3),
+    ("Active", ACTIVE),
+];
 
 /// The usual names of a lane's speed, and its tenths of Gbit/s as the kernel has them.
 pub const SPEEDS: [(&str, u32); 7] = [
