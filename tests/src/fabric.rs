@@ -31,12 +31,17 @@ impl Fabric {
     /// Starts it.
     #[must_use]
     pub fn launch() -> Option<Self> {
-        let mut fabric = Self::unmanaged()?;
         part::find("opensm", &["/usr/sbin/opensm"])?;
-        let once = fabric.run("venus001", "opensm", &["-o", "-g", "0"]);
-        assert!(once.contains("OpenSM"), "{once}");
-        fabric.console("");
+        let mut fabric = Self::unmanaged()?;
+        fabric.manage();
         Some(fabric)
+    }
+
+    /// Has a subnet manager come and go.
+    pub fn manage(&mut self) {
+        let once = self.run("venus008", "opensm", &["-o", "-g", "0"]);
+        assert!(once.contains("OpenSM"), "{once}");
+        self.console("");
     }
 
     /// Starts it without a subnet manager: no port has a LID.

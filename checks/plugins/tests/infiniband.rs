@@ -58,12 +58,9 @@ fn a_port_that_is_as_it_should_be_is_ok() {
     let first = "mlx4_0 port 1 is Active at 4X QDR, counters read for the first time";
     let expected = ["--port", "mlx4_0:1", "--width", "4X", "--speed", "qdr"];
     assert_eq!(host.check(&expected), (line("OK", first), 0));
-    let then = "mlx4_0 port 1 is Active at 4X QDR, 0 errors in 0 min";
+    let then = "mlx4_0 port 1 is Active at 4X QDR, 0 errors in 1 min";
     let (text, status) = host.check(&expected);
-    assert_eq!(
-        (text.replace("in 1 min", "in 0 min"), status),
-        (line("OK", then), 0)
-    );
+    assert_eq!((text, status), (line("OK", then), 0));
 }
 
 #[test]
@@ -107,10 +104,7 @@ fn errors_are_judged_and_a_reset_is_none() {
     host.write(symbol, "245");
     let (text, status) = host.check(&[]);
     let warning = "mlx4_0 port 1 counted 145 SymbolErrorCounter in 1 min, expected ~:144";
-    assert_eq!(
-        (text.replace("0 min", "1 min"), status),
-        (line("WARNING", warning), 1)
-    );
+    assert_eq!((text, status), (line("WARNING", warning), 1));
     host.write(symbol, "0");
     assert_eq!(host.check(&[]).1, 1, "what was counted before the reset");
     assert_eq!(host.check(&["-w", "200", "-c", "300"]).1, 0);

@@ -512,6 +512,23 @@ fn an_agent_that_waits_for_the_fabric_goes_on_with_all_else() {
             check["name"] == "ib" && output.contains(".port1.SymbolErrorCounter 0 ")
         };
         while !answered(&server.result()["check"]) {}
+
+        fabric.console("Unlink \"venus001\"[1]");
+        let output = loop {
+            let check = server.result()["check"].take();
+            let output = check["output"].as_str().unwrap();
+            if check["name"] == "ib" && !answered(&check) {
+                break output.to_owned();
+            }
+        };
+        assert!(output.contains(".port1.state 1 "), "{output}");
+        assert!(!output.contains("Errors"), "no old number: {output}");
+        agent.stdout_line(
+            "cannot read all counters of ibsim0 port 1 through umad: its link is down",
+        );
+        fabric.console("Relink \"venus001\"[1]");
+        fabric.manage();
+        while !answered(&server.result()["check"]) {}
         agent.signal(Signal::SIGTERM);
         assert_eq!(agent.wait().code(), Some(0));
     });

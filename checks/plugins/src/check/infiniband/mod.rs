@@ -300,7 +300,7 @@ impl Found {
             return "counters read for the first time".to_owned();
         };
         let time = if hour.seconds < HOUR {
-            format!("{} min", hour.seconds.div_ceil(60))
+            format!("{} min", hour.seconds.div_ceil(60).max(1))
         } else {
             "an hour".to_owned()
         };
