@@ -481,6 +481,7 @@ fn an_agent_that_waits_for_the_fabric_goes_on_with_all_else() {
                     "standalone": true,
                     "interval": 1,
                     "source": "umad",
+                    "timeout": 12,
                 },
                 "load": { "extension": "metrics-load", "standalone": true, "interval": 1 },
             },

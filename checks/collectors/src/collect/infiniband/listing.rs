@@ -4,7 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use crate::collect::infiniband::counters::{Counters, Listed, Preference};
-use crate::collect::infiniband::port::{Port, Remote, why_unreachable};
+use crate::collect::infiniband::port::{Port, Remote, ask_facts, why_unreachable};
 use crate::collect::infiniband::{DeviceInPath, Infiniband, Options, Source, share};
 use crate::collector::{CollectError, Roots};
 use crate::graphite;
@@ -42,6 +42,7 @@ impl Reached {
     fn offer(
         &mut self,
         roots: &Roots,
+        files: &mut FactFiles,
         details: &[Kind],
         deadline: Instant,
     ) -> Result<Offer, CollectError> {
@@ -54,7 +55,7 @@ impl Reached {
             source,
         };
         let umad = self.open(roots).map_err(fabric)?;
-        let facts = fabric::facts(umad, number, deadline).map_err(fabric)?;
+        let facts = ask_facts(umad, number, files, deadline).map_err(fabric)?;
         if let Some(why) = why_unreachable(&facts) {
             return Err(CollectError::Unreachable { port: label, why });
         }
@@ -199,11 +200,12 @@ impl Infiniband {
     ) -> Port {
         let mut failures = Vec::new();
         let mut listed = Listed::of(port, &mut failures);
-        let mut because = None;
-        let mut offer = None;
+        let mut files = FactFiles::of(port, layer);
+        let (mut because, mut offer) = (None, None);
         if self.options.source != Source::Sysfs && layer == Some(LinkLayer::InfiniBand) {
             let details = self.options.wanted_details();
-            match self.reach.of(port).offer(&self.roots, details, deadline) {
+            let reached = self.reach.of(port);
+            match reached.offer(&self.roots, &mut files, details, deadline) {
                 Ok(offered) => offer = Some(offered),
                 Err(error) if self.options.source == Source::Umad => {
                     listed.keep_driver();
@@ -212,6 +214,13 @@ impl Infiniband {
                 Err(error) if listed.is_empty() => problems.push(error),
                 Err(error) => because = Some(error),
             }
+        }
+        if self.options.resets && self.options.source == Source::Sysfs {
+            let opened = self.reach.of(port).open(&self.roots);
+            problems.extend(opened.err().map(|source| CollectError::Fabric {
+                port: label(&port.device, port.number),
+                source,
+            }));
         }
         if listed.is_empty() && offer.is_none() && failures.is_empty() {
             let none = io::Error::other("the port has no counters");
@@ -236,7 +245,7 @@ impl Infiniband {
         Port {
             device: port.device.clone(),
             number: port.number,
-            facts: FactFiles::of(port, layer),
+            facts: files,
             counters: Counters::new(
                 label(&port.device, port.number),
                 (&prefix, &key),

@@ -342,6 +342,11 @@ impl Infiniband {
                 self.reach.forget(&port.device, port.number);
                 files = Files::Changed;
             }
+            // Whoever comes back may be on another cable.
+            let is_down = |one: &CollectError| matches!(one, CollectError::Unreachable { .. });
+            if new.iter().any(is_down) {
+                files = Files::Changed;
+            }
         }
         files
     }

@@ -10,7 +10,7 @@ use crate::graphite;
 use crate::source::infiniband::fabric::{self, Address, Peer};
 use crate::source::infiniband::facts::{FactFiles, Facts, Tenths};
 use crate::source::infiniband::sysfs::{Failure, LinkLayer};
-use crate::source::infiniband::umad::Umad;
+use crate::source::infiniband::umad::{Umad, UmadError};
 
 /// A port of this host.
 pub(super) struct Port {
@@ -70,7 +70,7 @@ impl Port {
     ) -> Files {
         let facts = self.ask(tools, problems);
         let address = self.address(&facts);
-        let resets = tools.resets && why_unreachable(&facts).is_none();
+        let resets = tools.resets && tools.umad.is_some() && why_unreachable(&facts).is_none();
         let totals = tools.totals.as_deref_mut();
         let files = self.counters.write(out, resets, totals, problems);
         write_facts(&self.prefix, &facts, out);
@@ -152,8 +152,8 @@ impl Port {
         tools: &mut Tools<'_>,
         problems: &mut Vec<CollectError>,
     ) -> Option<Facts> {
-        if let Some(umad) = tools.umad.as_deref_mut().filter(|_| self.asks()) {
-            let asked = fabric::facts(umad, self.number, tools.deadline);
+        if let (true, Some(umad)) = (self.asks(), tools.umad.as_deref_mut()) {
+            let asked = ask_facts(umad, self.number, &mut self.facts, tools.deadline);
             return asked
                 .map_err(|source| {
                     problems.push(CollectError::Fabric {
@@ -183,6 +183,24 @@ impl Port {
             ));
         }
     }
+}
+
+/// What a port is like by one question, or by its files where nobody may ask: subnet management
+/// can be behind a key.
+pub(super) fn ask_facts(
+    umad: &mut Umad,
+    port: u8,
+    files: &mut FactFiles,
+    deadline: Instant,
+) -> Result<Facts, UmadError> {
+    fabric::facts(umad, port, share(deadline, 3)).or_else(|error| {
+        let facts = files.read(&mut Vec::new());
+        if facts.state.is_some() && facts.lid.is_some() {
+            Ok(facts)
+        } else {
+            Err(error)
+        }
+    })
 }
 
 fn reset(
