@@ -9,6 +9,8 @@ pub mod check;
 pub mod cli;
 pub mod install;
 pub mod metrics;
+#[cfg(feature = "verbs")]
+mod source;
 pub mod status;
 mod world;
 

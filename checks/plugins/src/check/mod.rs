@@ -6,6 +6,8 @@
 
 mod arguments;
 mod infiniband;
+#[cfg(feature = "verbs")]
+mod rdma;
 pub mod runner;
 mod state_dir;
 
@@ -40,7 +42,11 @@ pub struct Check {
     pub run: fn(&ArgMatches, &Context) -> Result<Outcome, Failure>,
 }
 
-static ALL: &[&Check] = &[&infiniband::CHECK];
+static ALL: &[&Check] = &[
+    &infiniband::CHECK,
+    #[cfg(feature = "verbs")]
+    &rdma::CHECK,
+];
 
 /// Every check, in the order in which they are listed.
 #[must_use]
