@@ -121,3 +121,19 @@ fn a_dry_run_says_what_would_be_looked_at() {
         assert_eq!((got.status.code(), got.stderr.len()), (Some(0), 0));
     }
 }
+
+/// A fifo that nobody writes to stands for a file server that is gone: to open it hangs for ever.
+/// That this returns at all shows that the process has ended.
+#[test]
+fn what_hangs_is_given_up() {
+    let tree = tempfile::tempdir().unwrap();
+    let port = tree.path().join("class/infiniband/mlx4_0/ports/1");
+    fs::create_dir_all(&port).unwrap();
+    nix::unistd::mkfifo(&port.join("state"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let sys = tree.path().to_str().unwrap();
+    let got = run(&["check-infiniband", "--timeout", "0.3", "--sys-path", sys]);
+    let start = "CheckInfiniBand UNKNOWN: no answer within 0.3 s";
+    assert!(out(&got).starts_with(start), "{}", out(&got));
+    assert_eq!((got.status.code(), got.stderr.len()), (Some(3), 0));
+    assert_eq!(out(&got).lines().count(), 1);
+}

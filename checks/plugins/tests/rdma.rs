@@ -68,6 +68,26 @@ fn devices_that_verbs_does_not_list_are_critical() {
     );
 }
 
+/// A fifo that nobody writes to stands for a driver that does not answer.
+#[test]
+fn a_library_that_hangs_is_given_up() {
+    let (_folder, sys) = rxe();
+    let ibdev = sys.join("class/infiniband_verbs/uverbs0/ibdev");
+    fs::remove_file(&ibdev).unwrap();
+    nix::unistd::mkfifo(&ibdev, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let got = Command::new(BINARY)
+        .args(["check-rdma", "--timeout", "0.3"])
+        .env("SYSFS_PATH", &sys)
+        .output()
+        .unwrap();
+    assert_answers(
+        &got,
+        3,
+        "CheckRDMA UNKNOWN: no answer within 0.3 s while waiting until libibverbs lists its \
+         devices; see what hangs there, or give more with --timeout\n",
+    );
+}
+
 /// A sysfs with a device of rxe, whose device number is that of /dev/null.
 fn rxe() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();

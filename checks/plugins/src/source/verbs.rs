@@ -253,10 +253,9 @@ impl Open<'_> {
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        // SAFETY: it came from ibv_open_device and is closed once.
-        let code = unsafe { ibv_close_device(self.context) };
-        // It fails only for what is not open, and there is nothing left to do about it.
-        debug_assert_eq!(code, 0);
+        // SAFETY: it came from ibv_open_device and is closed once. That fails only for what is
+        // not open, so there is nothing to do about it.
+        unsafe { ibv_close_device(self.context) };
     }
 }
 
@@ -344,7 +343,7 @@ mod tests {
 
     /// For real, on whatever machine this is. Software devices (rxe, siw) need kernel modules that
     /// the machines which build Venus do not have, and hardware they have not either, so that the
-    /// list is empty there; `tests/checks.rs` makes libibverbs list devices that cannot be opened.
+    /// list is empty there; `tests/rdma.rs` makes libibverbs list devices that cannot be opened.
     #[test]
     fn lists_what_there_is() {
         let steps = RefCell::new(Vec::new());
