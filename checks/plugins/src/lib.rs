@@ -9,6 +9,7 @@ pub mod check;
 pub mod cli;
 pub mod install;
 pub mod metrics;
+mod roots;
 #[cfg(feature = "verbs")]
 mod source;
 pub mod status;

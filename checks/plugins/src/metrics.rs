@@ -1,21 +1,17 @@
 //! Runs a collector as a command: its options on the command line, its lines on standard output.
 
-use std::path::PathBuf;
-
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use venus_collectors::graphite::Scheme;
-use venus_collectors::{
-    CollectError, Given, Kind, OptionError, OptionSpec, Presence, Roots, Setup, Spec,
-};
+use venus_collectors::{CollectError, Given, Kind, OptionError, OptionSpec, Presence, Setup, Spec};
 
+use crate::roots;
 use crate::status::Status;
 use crate::world::{World, complain, print};
 
 /// The command line of a collector.
 #[must_use]
 pub fn command(spec: &'static Spec) -> Command {
-    let roots = Roots::default();
     let scheme = match spec.scheme_suffix {
         "" => "the host name".to_owned(),
         suffix => format!("the host name and .{suffix}"),
@@ -33,30 +29,7 @@ pub fn command(spec: &'static Spec) -> Command {
                 .help(format!("What each path begins with [default: {scheme}]")),
         )
         .args(spec.options.iter().map(argument))
-        .arg(
-            Arg::new("proc-path")
-                .long("proc-path")
-                .value_name("DIR")
-                .value_parser(value_parser!(PathBuf))
-                .default_value(roots.proc.into_os_string())
-                .help("Where procfs is mounted"),
-        )
-        .arg(
-            Arg::new("sys-path")
-                .long("sys-path")
-                .value_name("DIR")
-                .value_parser(value_parser!(PathBuf))
-                .default_value(roots.sys.into_os_string())
-                .help("Where sysfs is mounted"),
-        )
-        .arg(
-            Arg::new("dev-path")
-                .long("dev-path")
-                .value_name("DIR")
-                .value_parser(value_parser!(PathBuf))
-                .default_value(roots.dev.into_os_string())
-                .help("Where the device files are"),
-        )
+        .args(roots::arguments())
         .arg(
             Arg::new("explain")
                 .long("explain")
@@ -90,7 +63,7 @@ fn argument(option: &OptionSpec) -> Arg {
 /// Collects once and prints.
 pub fn run(spec: &'static Spec, matches: &ArgMatches, world: &mut World<'_>) -> Status {
     let collector = given(spec, matches).and_then(|given| {
-        let roots = roots(matches);
+        let roots = roots::given(matches);
         let scheme = match matches.get_one::<Scheme>("scheme") {
             Some(scheme) => scheme.clone(),
             None => spec.default_scheme(&world.host),
@@ -131,16 +104,6 @@ pub fn run(spec: &'static Spec, matches: &ArgMatches, world: &mut World<'_>) -> 
             complain(world.err, spec.name, &error);
             Status::Unknown
         }
-    }
-}
-
-fn roots(matches: &ArgMatches) -> Roots {
-    let Roots { proc, sys, dev } = Roots::default();
-    let given = |name| matches.get_one::<PathBuf>(name).cloned();
-    Roots {
-        proc: given("proc-path").unwrap_or(proc),
-        sys: given("sys-path").unwrap_or(sys),
-        dev: given("dev-path").unwrap_or(dev),
     }
 }
 

@@ -7,6 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use venus_collectors::{Roots, state};
 
 use crate::check::Check;
+use crate::roots;
 
 /// The longest time that may be given, in seconds.
 const LONGEST: f64 = 3600.0;
@@ -29,43 +30,33 @@ pub fn command(check: &'static Check) -> Command {
         ))
 }
 
-fn common() -> [Arg; 7] {
-    let roots = Roots::default();
-    let folder = |name: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .value_name("DIR")
-            .value_parser(value_parser!(PathBuf))
-    };
-    [
-        Arg::new("timeout")
-            .long("timeout")
-            .value_name("SECONDS")
-            .value_parser(seconds)
-            .default_value("10")
-            .help("When to give up, with UNKNOWN"),
-        Arg::new("perfdata")
-            .long("perfdata")
-            .action(ArgAction::SetTrue)
-            .help("Print the figures after the line, as Nagios takes them"),
-        folder("state-dir").help(format!(
+fn common() -> impl Iterator<Item = Arg> {
+    let timeout = Arg::new("timeout")
+        .long("timeout")
+        .value_name("SECONDS")
+        .value_parser(seconds)
+        .default_value("10")
+        .help("When to give up, with UNKNOWN");
+    let perfdata = Arg::new("perfdata")
+        .long("perfdata")
+        .action(ArgAction::SetTrue)
+        .help("Print the figures after the line, as Nagios takes them");
+    let state_dir = Arg::new("state-dir")
+        .long("state-dir")
+        .value_name("DIR")
+        .value_parser(value_parser!(PathBuf))
+        .help(format!(
             "Where to keep what it remembers [default: {}, or else $XDG_RUNTIME_DIR/venus]",
             state::DEFAULT_FOLDER
-        )),
-        folder("proc-path")
-            .default_value(roots.proc.into_os_string())
-            .help("Where procfs is mounted"),
-        folder("sys-path")
-            .default_value(roots.sys.into_os_string())
-            .help("Where sysfs is mounted"),
-        folder("dev-path")
-            .default_value(roots.dev.into_os_string())
-            .help("Where the device files are"),
-        Arg::new("dryrun")
-            .long("dryrun")
-            .action(ArgAction::SetTrue)
-            .help("Only print what would be looked at"),
-    ]
+        ));
+    let dryrun = Arg::new("dryrun")
+        .long("dryrun")
+        .action(ArgAction::SetTrue)
+        .help("Only print what would be looked at");
+    [timeout, perfdata, state_dir]
+        .into_iter()
+        .chain(roots::arguments())
+        .chain([dryrun])
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -88,20 +79,14 @@ pub(super) struct Common {
 
 impl Common {
     pub(super) fn of(matches: &ArgMatches) -> Self {
-        let folder = |name| matches.get_one::<PathBuf>(name).cloned();
-        let Roots { proc, sys, dev } = Roots::default();
         Self {
             timeout: matches
                 .get_one("timeout")
                 .copied()
                 .unwrap_or(Duration::from_secs(10)),
             perfdata: matches.get_flag("perfdata"),
-            state_dir: folder("state-dir"),
-            roots: Roots {
-                proc: folder("proc-path").unwrap_or(proc),
-                sys: folder("sys-path").unwrap_or(sys),
-                dev: folder("dev-path").unwrap_or(dev),
-            },
+            state_dir: matches.get_one("state-dir").cloned(),
+            roots: roots::given(matches),
             dryrun: matches.get_flag("dryrun"),
         }
     }
