@@ -16,7 +16,7 @@ use crate::status::{Outcome, Status};
 use crate::world::{World, print};
 
 /// What the thread answers.
-type Answer<T> = Result<T, Failure>;
+type Answer = Result<Outcome, Failure>;
 
 /// Runs the check and prints what it found.
 pub fn run(check: &'static Check, matches: &ArgMatches, world: &mut World<'_>) -> Status {
@@ -31,18 +31,13 @@ pub fn run(check: &'static Check, matches: &ArgMatches, world: &mut World<'_>) -
         state_dir,
         common.timeout,
     );
-    let outcome = if common.dryrun {
-        match in_time(check.looks_at, matches, &context) {
-            Ok(lines) => {
-                let text = lines.join("\n  ");
-                let text = format!("{} would look at:\n  {text}\n", check.title);
-                return print(world, check.name, text.as_bytes());
-            }
-            Err(failure) => unknown(&failure),
-        }
-    } else {
-        in_time(check.run, matches, &context).unwrap_or_else(|failure| unknown(&failure))
-    };
+    if common.dryrun {
+        let lines = (check.looks_at)(matches, &context).join("\n  ");
+        let text = format!("{} would look at:\n  {lines}\n", check.title);
+        return print(world, check.name, text.as_bytes());
+    }
+    let outcome = in_time(check.run, matches, &context);
+    let outcome = outcome.unwrap_or_else(|failure| unknown(&failure));
     finish(check, &outcome, common.perfdata, world)
 }
 
@@ -64,11 +59,11 @@ fn finish(check: &Check, outcome: &Outcome, perfdata: bool, world: &mut World<'_
     }
 }
 
-fn in_time<T: Send + 'static>(
-    work: fn(&ArgMatches, &Context) -> Answer<T>,
+fn in_time(
+    work: fn(&ArgMatches, &Context) -> Answer,
     matches: &ArgMatches,
     context: &Context,
-) -> Answer<T> {
+) -> Answer {
     let (sender, receiver) = mpsc::sync_channel(1);
     let (matches, of_thread) = (matches.clone(), context.clone());
     thread::Builder::new()
@@ -111,14 +106,14 @@ mod tests {
     use crate::check::command;
     use crate::status::{Perfdata, Unit};
 
-    fn check(run: fn(&ArgMatches, &Context) -> Answer<Outcome>) -> &'static Check {
+    fn check(run: fn(&ArgMatches, &Context) -> Answer) -> &'static Check {
         Box::leak(Box::new(Check {
             name: "check-made-up",
             title: "CheckMadeUp",
             about: "Looks at nothing",
             example: "",
             arguments: Vec::new,
-            looks_at: |_, context| Ok(vec![context.roots.proc.display().to_string()]),
+            looks_at: |_, context| vec![context.roots.proc.display().to_string()],
             run,
         }))
     }

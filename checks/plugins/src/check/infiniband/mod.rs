@@ -118,20 +118,16 @@ fn state_file(context: &Context) -> StateFile {
     StateFile::new(&context.state_dir, "check-infiniband.json")
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "others may find their arguments wrong"
-)]
-fn looks_at(_: &ArgMatches, context: &Context) -> Result<Vec<String>, Failure> {
+fn looks_at(_: &ArgMatches, context: &Context) -> Vec<String> {
     let roots = &context.roots;
-    Ok(vec![
+    vec![
         format!(
             "{}/DEVICE/ports/N",
             roots.sys.join("class/infiniband").display()
         ),
         format!("{}/umadN", roots.dev.join("infiniband").display()),
         state_file(context).path().display().to_string(),
-    ])
+    ]
 }
 
 /// What a port should be like.

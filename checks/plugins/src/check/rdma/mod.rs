@@ -99,11 +99,7 @@ struct Seen {
     names: Vec<String>,
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "that of another check may have to read something"
-)]
-fn looks_at(matches: &ArgMatches, context: &Context) -> Result<Vec<String>, Failure> {
+fn looks_at(matches: &ArgMatches, context: &Context) -> Vec<String> {
     let wanted = Wanted::of(matches);
     let sys = &context.roots.sys;
     let devices = wanted.device.unwrap_or_else(|| "each device".to_owned());
@@ -111,14 +107,14 @@ fn looks_at(matches: &ArgMatches, context: &Context) -> Result<Vec<String>, Fail
         Some(port) => format!("port {port}"),
         None => "each port".to_owned(),
     };
-    Ok(vec![
+    vec![
         format!("libibverbs: {devices}, opened by its /dev/infiniband/uverbsN, and {ports} of it"),
         format!("{}: the same", sysfs::class(sys).display()),
         format!(
             "{}: which device file each has, and whether it may be opened",
             sys.join("class/infiniband_verbs").display()
         ),
-    ])
+    ]
 }
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
