@@ -238,10 +238,12 @@ impl Runner {
     /// Runs a collector: here and now, as reading /proc takes microseconds, or on
     /// a thread of its own where it may wait for something.
     fn collect(self: &Rc<Self>, check: Attributes, spec: &'static Spec) {
-        let executed = clock::epoch_seconds();
-        let started = Instant::now();
+        let Some(running) = self.begin(&check) else {
+            return;
+        };
         let settings = self.settings.get();
         let Settings { client, venus, .. } = &*settings;
+        let (executed, started) = (clock::epoch_seconds(), Instant::now());
         let taken = self
             .collectors
             .borrow_mut()
@@ -255,15 +257,16 @@ impl Runner {
             self.collectors.borrow_mut().keep(kept);
             return self.collected(check, spec, executed, started, collected);
         }
-        let Some(running) = self.begin(&check) else {
-            return self.collectors.borrow_mut().keep(kept);
-        };
         let runner = Rc::clone(self);
         spawn_local(async move {
             let slots = Rc::clone(&runner.slots.borrow().semaphore);
             let Ok(_slot) = slots.acquire().await else {
                 return; // the semaphore is never closed
             };
+            if runner.stage.get() != Stage::Working {
+                return;
+            }
+            let (executed, started) = (clock::epoch_seconds(), Instant::now());
             let work = spawn_blocking(move || {
                 let collected = kept.collect(executed);
                 (kept, collected)
@@ -311,8 +314,15 @@ impl Runner {
             return;
         }
         let now = Instant::now();
+        // Whoever may ask for checks chooses their names.
+        all.retain(|_, known| {
+            known.retain(|_, seen| now.duration_since(*seen) < NOTED);
+            !known.is_empty()
+        });
+        if notes.is_empty() {
+            return;
+        }
         let known = all.entry(name.to_owned()).or_default();
-        known.retain(|_, seen| now.duration_since(*seen) < NOTED);
         for note in notes {
             if !known.contains_key(&note) {
                 let data = json!({ "check": name, "reason": note });

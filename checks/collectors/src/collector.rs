@@ -133,7 +133,7 @@ pub enum CollectError {
     /// A counter stopped, or soon will.
     #[error(
         "{counter} of {port} is at or near the end of its {bits} bits, where it stops; {}",
-        if *resets { "it is reset" } else { "reset it, by perfquery -R or --reset-saturated" }
+        if *resets { "it is to be reset" } else { "it has to be reset to count on" }
     )]
     Saturated {
         /// E.g. `mlx4_0 port 1`.

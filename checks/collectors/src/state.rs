@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -77,7 +78,7 @@ impl StateFile {
             .map_err(|error| self.damaged(error.to_string()))
     }
 
-    /// Replaces what was written last. Only this user can read it.
+    /// Replaces what was written last. Only this user can read it, or whoever had it before.
     pub fn write<T: Serialize>(&self, state: &T) -> Result<(), StateError> {
         let text =
             serde_json::to_vec(state).map_err(|error| self.io("write", io::Error::other(error)))?;
@@ -87,8 +88,21 @@ impl StateFile {
     fn replace(&self, text: &[u8]) -> io::Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        // Without the name that it would have had, which is another each time.
+        let mut file = tempfile::NamedTempFile::new_in(folder)
+            .map_err(|error| io::Error::from(error.kind()))?;
         file.write_all(text)?;
+        if let Ok(old) = fs::metadata(&self.path) {
+            file.as_file().set_permissions(old.permissions())?;
+            // Root may give it to whoever had it; anybody else has it already.
+            fchown(file.as_file(), Some(old.uid()), Some(old.gid())).or_else(|error| {
+                if error.kind() == io::ErrorKind::PermissionDenied {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            })?;
+        }
         file.persist(&self.path).map_err(|error| error.error)?;
         Ok(())
     }
@@ -113,6 +127,7 @@ impl StateFile {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt;
 
     type State = BTreeMap<String, u64>;
 
@@ -141,6 +156,30 @@ mod tests {
         }
         file.write(&State::new()).unwrap();
         assert_eq!(file.read().unwrap(), Some(State::new()));
+    }
+
+    #[test]
+    fn who_has_a_file_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = StateFile::new(folder.path(), "counters.json");
+        file.write(&State::new()).unwrap();
+        let mode = |file: &StateFile| fs::metadata(file.path()).unwrap().mode() & 0o777;
+        assert_eq!(mode(&file), 0o600);
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o640)).unwrap();
+        // Root alone can tell, as nobody else can give a file away.
+        let is_root = std::os::unix::fs::chown(file.path(), Some(65_534), Some(65_534)).is_ok();
+        file.write(&State::new()).unwrap();
+        assert_eq!(mode(&file), 0o640);
+        if is_root {
+            assert_eq!(fs::metadata(file.path()).unwrap().uid(), 65_534);
+        }
+    }
+
+    #[test]
+    fn the_same_failure_is_said_in_the_same_words() {
+        let file = StateFile::new(Path::new("/proc/self"), "x.json");
+        let say = || file.write(&State::new()).unwrap_err().to_string();
+        assert_eq!(say(), say());
     }
 
     #[test]

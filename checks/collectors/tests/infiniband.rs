@@ -256,7 +256,7 @@ fn a_counter_at_its_end_is_said_until_it_is_reset() {
         said("65535\n"),
         [
             "SymbolErrorCounter of mlx4_0 port 1 is at or near the end of its 16 bits, where it \
-             stops; reset it, by perfquery -R or --reset-saturated"
+             stops; it has to be reset to count on"
         ]
     );
     assert_eq!(said("65535\n"), [""; 0], "once");

@@ -119,6 +119,19 @@ fn errors_are_judged_and_a_reset_is_none() {
 }
 
 #[test]
+fn a_counter_that_has_stopped_is_not_silence() {
+    let host = Host::new();
+    host.write("counters/link_downed", "255");
+    let stopped = "mlx4_0 port 1 cannot count LinkDownedCounter any more, which has stopped at 255: \
+                   reset it";
+    for _ in 0..2 {
+        assert_eq!(host.check(&[]), (line("WARNING", stopped), 1));
+    }
+    host.write("counters/link_downed", "0");
+    assert_eq!(host.check(&[]).1, 0);
+}
+
+#[test]
 fn figures_are_printed_when_asked() {
     let host = Host::new();
     host.check(&[]);
@@ -159,7 +172,7 @@ fn what_cannot_be_told_is_unknown() {
     fs::write(host.path("state"), "in the way").unwrap();
     let (text, status) = host.check(&[]);
     assert!(
-        text.starts_with(&line("UNKNOWN", "cannot write the state file ")),
+        text.starts_with(&line("UNKNOWN", "cannot read the state file ")),
         "{text}"
     );
     assert_eq!(status, 3);

@@ -122,13 +122,14 @@ fn ours(fabric: &Fabric, host: &str, options: &[&str]) -> (Counters, Counters, S
 /// Ours are what perfquery prints; those that count the questions lie between
 /// what it printed before and after.
 fn assert_same(before: &Counters, ours: &Counters, after: &Counters, context: &str) {
-    let names = |of: &Counters| of.keys().cloned().collect::<BTreeSet<_>>();
-    assert_eq!(names(ours), names(before), "{context}");
-    // perfquery of rdma-core 44 prints VL15Dropped twice: it takes the wrong half of
-    // the word for QP1Dropped, which the simulator does not know.
+    // perfquery prints QP1Dropped of all ports, whether they have it or not, and takes
+    // it (of rdma-core 44) from where VL15Dropped is. The simulator has none.
     assert_eq!(before["QP1Dropped"], before["VL15Dropped"], "{context}");
-    assert_eq!(ours["QP1Dropped"], 0, "{context}");
-    for (name, value) in ours.iter().filter(|(name, _)| *name != "QP1Dropped") {
+    let names = |of: &Counters| of.keys().cloned().collect::<BTreeSet<_>>();
+    let mut expected = names(before);
+    expected.remove("QP1Dropped");
+    assert_eq!(names(ours), expected, "{context}");
+    for (name, value) in ours {
         if counts_questions(name) {
             let between = before[name]..=after[name];
             assert!(between.contains(value), "{name} {value}: {context}");
@@ -246,9 +247,9 @@ fn it_is_said_who_is_at_the_other_end_and_where_counters_are_read() {
         let guid = printed.lines().find(|line| line.starts_with("Guid:"));
         let guid = guid.unwrap().rsplit('.').next().unwrap();
         for line in [
-            "metrics-infiniband: ibsim0 port 1: 22 counters from umad, 8 of them with 64 bits",
+            "metrics-infiniband: ibsim0 port 1: 21 counters from umad, 8 of them with 64 bits",
             &format!(
-                "metrics-infiniband: Switch1 port 3 (at ibsim0 port 1): 22 counters from umad, \
+                "metrics-infiniband: Switch1 port 3 (at ibsim0 port 1): 21 counters from umad, \
                  8 of them with 64 bits (node GUID {guid}, LID 2)"
             ),
         ] {
@@ -321,10 +322,6 @@ fn a_fabric_without_a_subnet_manager_is_told_apart_from_a_cable_that_is_out() {
             text.contains("ibsim0 port 1 through umad: its link is down\n"),
             "{text}"
         );
-        assert!(
-            text.contains("cannot find the other end of the cable in ibsim0 port 1: "),
-            "{text}"
-        );
         assert_eq!(facts(&text)["state"], "1");
         assert!(!text.contains("Errors"), "{text}");
     });
@@ -361,7 +358,7 @@ fn only_a_counter_that_is_about_to_stop_is_reset() {
         );
         for said in [
             "SymbolErrorCounter of ibsim0 port 1 is at or near the end of its 16 bits, where it \
-             stops; it is reset",
+             stops; it is to be reset",
             "PortXmitWait of ibsim0 port 1 is ",
             "LocalLinkIntegrityErrors of Switch1 port 1 (at ibsim0 port 1) is ",
         ] {
@@ -481,7 +478,7 @@ fn an_agent_that_waits_for_the_fabric_goes_on_with_all_else() {
                     "standalone": true,
                     "interval": 1,
                     "source": "umad",
-                    "timeout": 12,
+                    "umad_timeout": 12,
                 },
                 "load": { "extension": "metrics-load", "standalone": true, "interval": 1 },
             },
@@ -591,5 +588,33 @@ fn check_infiniband_names_both_ends_of_the_cable() {
         let down = format!("CheckInfiniBand CRITICAL: {cable} is Down (");
         assert!(text.starts_with(&down), "{text}");
         assert_eq!(status, 2);
+    });
+}
+
+#[test]
+fn a_cable_that_was_moved_has_another_past() {
+    network::in_its_own(|| {
+        let Some(mut fabric) = Fabric::launch() else {
+            return;
+        };
+        let state = tempfile::tempdir().unwrap();
+        let state = state.path().to_str().unwrap();
+        let args = ["check-infiniband", "--state-dir", state];
+        let check = |fabric: &Fabric| fabric.run("venus005", program::path("venus-checks"), &args);
+        check(&fabric);
+        for (name, value) in [("SymbolErrorCounter", 5000), ("LinkDownedCounter", 7)] {
+            fabric.console(&format!(
+                "PerformanceSet \"Switch2\"[9] PortCounters.{name}={value}"
+            ));
+        }
+        fabric.console("Unlink \"venus005\"[1]");
+        fabric.console("Link \"venus005\"[1] \"Switch2\"[9]");
+        fabric.manage();
+        for _ in 0..2 {
+            let text = check(&fabric);
+            let fine =
+                "CheckInfiniBand OK: ibsim0 port 1 (to Switch2 port 9) is Active at 4X SDR, ";
+            assert!(text.starts_with(fine), "{text}");
+        }
     });
 }

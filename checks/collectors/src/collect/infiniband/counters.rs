@@ -111,10 +111,17 @@ impl Listed {
         self.files.is_empty()
     }
 
+    /// Leaves out data and packets of 32 bits.
+    pub(super) fn leave_out_narrow(&mut self) {
+        self.files.retain(|(_, name), (_, bits)| {
+            *bits != 32 || !(name.ends_with("Data") || name.ends_with("Pkts"))
+        });
+    }
+
     /// Takes what the agent offers from there: what no file has with more bits, or, where files are
     /// preferred, only what no file has with as many.
-    fn take_from(&mut self, offer: &Offer, prefer_files: bool) {
-        let prefer_files = prefer_files && !self.files.is_empty();
+    pub(super) fn take_from(&mut self, offer: &Offer, preference: Preference) {
+        let prefer_files = preference == Preference::Files && !self.files.is_empty();
         for field in offer.capabilities.fields(&offer.details) {
             let key = (of_ibta(field.name).place, field.name.to_owned());
             let file = match self.files.remove(&key) {
@@ -123,8 +130,6 @@ impl Listed {
                     continue;
                 }
                 Some((From::File(file), bits)) if bits == field.bits => Some(file),
-                // No kernel has it, and it alone is not worth a question.
-                None if prefer_files && field.name == "QP1Dropped" => continue,
                 Some(_) | None => None,
             };
             self.files
@@ -134,16 +139,8 @@ impl Listed {
 }
 
 impl Counters {
-    /// Those that are listed or offered, with paths and keys that begin so.
-    pub(super) fn new(
-        label: String,
-        (prefix, key): (&[u8], &str),
-        mut listed: Listed,
-        offer: Option<(&Offer, Preference)>,
-    ) -> Self {
-        if let Some((offer, preference)) = offer {
-            listed.take_from(offer, preference == Preference::Files);
-        }
+    /// Those that are listed, with paths and keys that begin so.
+    pub(super) fn new(label: String, (prefix, key): (&[u8], &str), listed: Listed) -> Self {
         let lines = listed.files.into_iter().map(|((_, name), (from, bits))| {
             let path = [prefix, graphite::sanitise(&name).as_bytes()].concat();
             Line {
@@ -261,7 +258,7 @@ impl Counters {
                     port: self.label.clone(),
                     counter: line.name.clone(),
                     bits: line.bits,
-                    resets,
+                    resets: resets && short_field(&line.name).is_some(),
                 });
             }
             line.is_said = is_saturated;
@@ -285,14 +282,14 @@ impl Counters {
             let Some(field) = short_field(&line.name) else {
                 continue;
             };
-            fabric::clear(umad, address, field, deadline).map_err(|source| {
+            let left = fabric::clear(umad, address, field, deadline).map_err(|source| {
                 CollectError::Fabric {
                     port: self.label.clone(),
                     source,
                 }
             })?;
-            if let Some(totals) = &mut totals {
-                totals.cleared(&line.key);
+            if let (Some(left), Some(totals)) = (left, &mut totals) {
+                totals.reset(&line.key, left);
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use crate::collect::infiniband::counters::{Counters, Listed, Preference};
-use crate::collect::infiniband::port::{Port, Remote, ask_facts, why_unreachable};
+use crate::collect::infiniband::port::{NO_LID, Port, Remote, ask_facts, why_unreachable};
 use crate::collect::infiniband::{DeviceInPath, Infiniband, Options, Source, share};
 use crate::collector::{CollectError, Roots};
 use crate::graphite;
@@ -39,53 +39,111 @@ impl Reached {
         }
     }
 
-    fn offer(
+    /// Where the port's agent is asked.
+    fn address(
         &mut self,
         roots: &Roots,
         files: &mut FactFiles,
+        deadline: Instant,
+    ) -> Result<Address, CollectError> {
+        let (label, number) = (label(&self.device, self.port), self.port);
+        let facts = self
+            .open(roots)
+            .and_then(|umad| ask_facts(umad, number, files, deadline));
+        let facts = facts.map_err(|source| CollectError::Fabric {
+            port: label.clone(),
+            source,
+        })?;
+        match why_unreachable(&facts) {
+            Some(why) => Err(CollectError::Unreachable { port: label, why }),
+            None => Ok(Address {
+                lid: facts.lid.unwrap_or_default(),
+                number,
+            }),
+        }
+    }
+
+    fn offer(
+        &mut self,
+        roots: &Roots,
+        address: Address,
         details: &[Kind],
         deadline: Instant,
     ) -> Result<Offer, CollectError> {
         if let Some(offer) = &self.offer {
             return Ok(offer.clone());
         }
-        let (label, number) = (label(&self.device, self.port), self.port);
-        let fabric = |source| CollectError::Fabric {
+        let offer = self
+            .open(roots)
+            .and_then(|umad| fabric::offer(umad, address, details, deadline));
+        let offer = offer.map_err(|source| CollectError::Fabric {
+            port: label(&self.device, self.port),
+            source,
+        })?;
+        Ok(self.offer.insert(offer).clone())
+    }
+
+    /// The other end of the cable, with paths that begin so.
+    fn remote(
+        &mut self,
+        roots: &Roots,
+        prefix: &[u8],
+        details: &[Kind],
+        deadline: Instant,
+    ) -> Result<Remote, CollectError> {
+        let (here, number) = (label(&self.device, self.port), self.port);
+        let peer = self
+            .open(roots)
+            .and_then(|umad| fabric::peer(umad, number, deadline));
+        let peer = peer.map_err(|source| CollectError::Peer {
+            port: here.clone(),
+            source,
+        })?;
+        let Address { lid, number } = peer.address;
+        let label = format!("{} port {number} (at {here})", peer.description);
+        if lid == 0 {
+            return Err(CollectError::Unreachable {
+                port: label,
+                why: NO_LID,
+            });
+        }
+        let offer = self
+            .open(roots)
+            .and_then(|umad| fabric::offer(umad, peer.address, details, deadline));
+        let offer = offer.map_err(|source| CollectError::Fabric {
             port: label.clone(),
             source,
-        };
-        let umad = self.open(roots).map_err(fabric)?;
-        let facts = ask_facts(umad, number, files, deadline).map_err(fabric)?;
-        if let Some(why) = why_unreachable(&facts) {
-            return Err(CollectError::Unreachable { port: label, why });
-        }
-        let address = Address {
-            lid: facts.lid.unwrap_or_default(),
-            number,
-        };
-        let offer = fabric::offer(umad, address, details, deadline).map_err(fabric)?;
-        self.offer = Some(offer.clone());
-        Ok(offer)
+        })?;
+        let path = [prefix, b"remote."].concat();
+        let key = format!("{:016x}:{number}", peer.guid);
+        let mut listed = Listed::default();
+        listed.take_from(&offer, Preference::Agent);
+        let counters = Counters::new(label, (&path, &key), listed);
+        Ok(Remote { peer, counters })
     }
 }
 
 impl Reach {
     /// The device of a port, if it is open.
     pub(super) fn umad(&mut self, device: &str, port: u8) -> Option<&mut Umad> {
-        let known = self.0.iter_mut();
-        let mut known = known.filter(|known| known.port == port && known.device == device);
-        known.next()?.umad.as_mut()
+        self.find(device, port)?.umad.as_mut()
     }
 
-    /// To be opened anew.
-    pub(super) fn forget(&mut self, device: &str, port: u8) {
-        self.0
-            .retain(|known| known.port != port || known.device != device);
+    /// To be opened anew, if need be.
+    pub(super) fn close(&mut self, device: &str, port: u8) {
+        if let Some(known) = self.find(device, port) {
+            known.umad = None;
+        }
+    }
+
+    fn find(&mut self, device: &str, port: u8) -> Option<&mut Reached> {
+        let is = |known: &&mut Reached| known.port == port && known.device == device;
+        self.0.iter_mut().find(is)
     }
 
     fn of(&mut self, port: &sysfs::Port) -> &mut Reached {
-        let known = |known: &Reached| known.port == port.number && known.device == port.device;
-        let place = self.0.iter().position(known).unwrap_or(self.0.len());
+        let is = |known: &Reached| known.port == port.number && known.device == port.device;
+        let place = self.0.iter().position(is).unwrap_or(self.0.len());
         if place == self.0.len() {
             self.0.push(Reached {
                 device: port.device.clone(),
@@ -102,7 +160,6 @@ impl Reach {
 /// Whether what was wrong may be right the next time, so that it is worth listing anew.
 fn may_pass(problem: &CollectError) -> bool {
     match problem {
-        CollectError::Unreachable { .. } => true,
         CollectError::Fabric { source, .. } | CollectError::Peer { source, .. } => {
             !matches!(source, UmadError::NoDevice { .. } | UmadError::Open { .. })
         }
@@ -177,9 +234,7 @@ impl Infiniband {
             let port = self.attach((&port, layer), prefix, deadline, problems);
             self.ports.push(port);
         }
-        let reasons = self.ports.iter().filter_map(|port| port.because.as_ref());
-        // A port that is not in use has files to read, and may stay so for years.
-        let mut reasons = reasons.filter(|why| !matches!(why, CollectError::Unreachable { .. }));
+        let mut reasons = self.ports.iter().filter_map(|port| port.because.as_ref());
         let new = problems.get(known..).unwrap_or_default();
         self.is_provisional = reasons.any(may_pass) || new.iter().any(may_pass);
         Ok(self.ports.is_empty().then(|| {
@@ -201,28 +256,51 @@ impl Infiniband {
         let mut failures = Vec::new();
         let mut listed = Listed::of(port, &mut failures);
         let mut files = FactFiles::of(port, layer);
-        let (mut because, mut offer) = (None, None);
-        if self.options.source != Source::Sysfs && layer == Some(LinkLayer::InfiniBand) {
-            let details = self.options.wanted_details();
-            let reached = self.reach.of(port);
-            match reached.offer(&self.roots, &mut files, details, deadline) {
-                Ok(offered) => offer = Some(offered),
-                Err(error) if self.options.source == Source::Umad => {
-                    listed.keep_driver();
-                    problems.push(error);
+        let Options {
+            source,
+            remote: wants_remote,
+            resets,
+            ..
+        } = self.options;
+        let (roots, details) = (&self.roots, self.options.wanted_details());
+        let reached = self.reach.of(port);
+        let (mut wrong, mut offer, mut remote) = (None, None, None);
+        let wants_offer = source != Source::Sysfs;
+        let is_fabric = layer == Some(LinkLayer::InfiniBand);
+        if is_fabric && (wants_offer || wants_remote || resets) {
+            match reached.address(roots, &mut files, deadline) {
+                Ok(address) => {
+                    if wants_offer {
+                        match reached.offer(roots, address, details, deadline) {
+                            Ok(offered) => offer = Some(offered),
+                            Err(error) => wrong = Some(error),
+                        }
+                    }
+                    if wants_remote {
+                        match reached.remote(roots, &prefix, details, deadline) {
+                            Ok(found) => remote = Some(found),
+                            Err(error) => problems.push(error),
+                        }
+                    }
                 }
-                Err(error) if listed.is_empty() => problems.push(error),
-                Err(error) => because = Some(error),
+                Err(error) => {
+                    offer = reached.offer.clone().filter(|_| wants_offer);
+                    wrong = Some(error);
+                }
             }
         }
-        if self.options.resets && self.options.source == Source::Sysfs {
-            let opened = self.reach.of(port).open(&self.roots);
-            problems.extend(opened.err().map(|source| CollectError::Fabric {
-                port: label(&port.device, port.number),
-                source,
-            }));
+        let preference = match source {
+            Source::Umad => Preference::Agent,
+            Source::Auto | Source::Sysfs => Preference::Files,
+        };
+        match &offer {
+            Some(offer) => listed.take_from(offer, preference),
+            None if source == Source::Umad && is_fabric => listed.keep_driver(),
+            // When it can be asked it has more bits, and a series is of one width.
+            None if source == Source::Auto && reached.umad.is_some() => listed.leave_out_narrow(),
+            None => {}
         }
-        if listed.is_empty() && offer.is_none() && failures.is_empty() {
+        if listed.is_empty() && failures.is_empty() {
             let none = io::Error::other("the port has no counters");
             failures.push((port.path.clone(), FileError::Io(none)));
         }
@@ -231,75 +309,30 @@ impl Infiniband {
                 .into_iter()
                 .map(|(path, error)| CollectError::from_file(&path, error)),
         );
-        let preference = match self.options.source {
-            Source::Umad => Preference::Agent,
-            Source::Auto | Source::Sysfs => Preference::Files,
-        };
-        let remote = if self.options.remote && layer == Some(LinkLayer::InfiniBand) {
-            self.remote(port, &prefix, deadline, problems)
-        } else {
-            None
-        };
-        let offer = offer.as_ref().map(|offer| (offer, preference));
+        let waits_for_link = matches!(wrong, Some(CollectError::Unreachable { .. }));
+        // By default nobody asked for more than the files have.
+        let is_asked = source == Source::Umad || wants_remote || resets;
+        if is_asked || listed.is_empty() {
+            problems.extend(wrong.take());
+        }
         let key = format!("{}:{}", port.device, port.number);
+        let label = label(&port.device, port.number);
+        let counters = Counters::new(label, (&prefix, &key), listed);
+        if !(counters.are_asked() || remote.is_some() || resets) {
+            // An open device keeps its driver from being replaced.
+            reached.umad = None;
+        }
         Port {
             device: port.device.clone(),
             number: port.number,
             facts: files,
-            counters: Counters::new(
-                label(&port.device, port.number),
-                (&prefix, &key),
-                listed,
-                offer,
-            ),
+            counters,
             prefix,
             remote,
-            because,
+            because: wrong,
+            waits_for_link,
             failures: Vec::new(),
         }
-    }
-
-    /// The other end of the cable.
-    fn remote(
-        &mut self,
-        port: &sysfs::Port,
-        prefix: &[u8],
-        deadline: Instant,
-        problems: &mut Vec<CollectError>,
-    ) -> Option<Remote> {
-        match self.find_remote(port, prefix, deadline) {
-            Ok(remote) => Some(remote),
-            Err(source) => {
-                problems.push(CollectError::Peer {
-                    port: label(&port.device, port.number),
-                    source,
-                });
-                None
-            }
-        }
-    }
-
-    fn find_remote(
-        &mut self,
-        port: &sysfs::Port,
-        prefix: &[u8],
-        deadline: Instant,
-    ) -> Result<Remote, UmadError> {
-        let details = self.options.wanted_details();
-        let umad = self.reach.of(port).open(&self.roots)?;
-        let peer = fabric::peer(umad, port.number, deadline)?;
-        let offer = fabric::offer(umad, peer.address, details, deadline)?;
-        let Address { number, .. } = peer.address;
-        let label = format!(
-            "{} port {number} (at {})",
-            peer.description,
-            label(&port.device, port.number)
-        );
-        let path = [prefix, b"remote."].concat();
-        let key = format!("{:016x}:{number}", peer.guid);
-        let offer = Some((&offer, Preference::Agent));
-        let counters = Counters::new(label, (&path, &key), Listed::default(), offer);
-        Ok(Remote { peer, counters })
     }
 
     /// Scheme, device and port with the dot before the counter.

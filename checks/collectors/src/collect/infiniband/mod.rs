@@ -21,7 +21,7 @@ use crate::collector::{CollectError, Collector, Presence, Roots};
 use crate::graphite;
 use crate::options::{Kind, OptionError, OptionSpec};
 use crate::source::infiniband::sysfs::LinkLayer;
-use crate::source::infiniband::umad::UmadError;
+use crate::source::infiniband::umad::{self, UmadError};
 use crate::spec::{Builtin, Setup, Spec};
 use crate::state;
 
@@ -77,7 +77,8 @@ pub(crate) static SPEC: Spec = Spec {
             "Reset a counter that is about to stop, and no other (umad)",
         ),
         OptionSpec {
-            name: "timeout",
+            // Not `timeout`, which Sensu has for each check.
+            name: "umad-timeout",
             short: None,
             kind: Kind::Seconds,
             value_name: "SECONDS",
@@ -162,17 +163,14 @@ struct Infiniband {
     listed: Option<u64>,
     /// Whether somebody did not answer then, and may the next time.
     is_provisional: bool,
-    /// What was wrong before anything was read.
-    first_problem: Option<CollectError>,
+    /// Whether this collection may wait for answers, as far as whoever runs it has asked.
+    may_ask: bool,
 }
 
 fn build(setup: &Setup<'_>) -> Result<Box<dyn Collector>, OptionError> {
     let given = setup.given;
     let folder = given.text("state-dir").unwrap_or(state::DEFAULT_FOLDER);
-    let opened = given
-        .flag("monotonic")
-        .then(|| Totals::open(Path::new(folder)));
-    let (totals, error) = opened.unzip();
+    let totals = given.flag("monotonic");
     Ok(Box::new(Infiniband {
         prefix: setup.scheme.prefix(),
         roots: setup.roots.clone(),
@@ -195,14 +193,14 @@ fn build(setup: &Setup<'_>) -> Result<Box<dyn Collector>, OptionError> {
             details: given.flag("details"),
             remote: given.flag("remote"),
             resets: given.flag("reset-saturated"),
-            budget: given.seconds("timeout").unwrap_or(BUDGET),
+            budget: given.seconds("umad-timeout").unwrap_or(BUDGET),
         },
         reach: Reach::default(),
-        totals,
+        totals: totals.then(|| Totals::new(Path::new(folder))),
         ports: Vec::new(),
         listed: None,
         is_provisional: false,
-        first_problem: error.flatten().map(CollectError::from),
+        may_ask: true,
     }))
 }
 
@@ -214,12 +212,21 @@ impl Collector for Infiniband {
         problems: &mut Vec<CollectError>,
     ) -> Result<Presence, CollectError> {
         let deadline = Instant::now() + self.options.budget;
-        problems.extend(self.first_problem.take());
+        let may_ask = std::mem::replace(&mut self.may_ask, true);
+        if let Some(totals) = &mut self.totals {
+            problems.extend(totals.open()?.map(CollectError::from));
+        }
         let known = problems.len();
         if self.is_listed(now) {
             let before = out.len();
-            if self.write(now, out, problems, deadline) == Files::AsListed {
-                return Ok(Presence::Here);
+            match self.write(now, out, problems, deadline) {
+                Files::AsListed => return Ok(Presence::Here),
+                // Listing them asks, which is for the next time.
+                Files::Changed if !may_ask && self.asks_when_listing() => {
+                    self.listed = None;
+                    return Ok(Presence::Here);
+                }
+                Files::Changed => {}
             }
             out.truncate(before);
             problems.truncate(known);
@@ -234,15 +241,14 @@ impl Collector for Infiniband {
     }
 
     fn may_wait(&mut self, now: u64) -> bool {
-        let options = &self.options;
-        match options.source {
-            Source::Umad => true,
-            Source::Auto | Source::Sysfs if options.remote || options.resets => true,
-            Source::Sysfs => false,
-            Source::Auto if self.is_listed(now) => self.ports.iter().any(Port::asks),
-            // Listing them asks what their agents have to offer.
-            Source::Auto => self.roots.sys.join("class/infiniband_mad").exists(),
-        }
+        let asks = if self.is_listed(now) {
+            self.options.resets || self.ports.iter().any(Port::asks)
+        } else {
+            self.asks_when_listing()
+        };
+        // Totals are written to a disk.
+        self.may_ask = asks || self.totals.is_some();
+        self.may_ask
     }
 
     fn explain(&self) -> Vec<String> {
@@ -280,7 +286,7 @@ pub fn read(
         ports: Vec::new(),
         listed: None,
         is_provisional: false,
-        first_problem: None,
+        may_ask: true,
     };
     if let Some(reason) = all.list(problems, share(deadline, 2))? {
         return Ok(Presence::Absent(reason));
@@ -293,6 +299,17 @@ pub fn read(
 }
 
 impl Infiniband {
+    /// Whether somebody is asked who may not answer.
+    fn asks_when_listing(&self) -> bool {
+        let Options {
+            source,
+            remote,
+            resets,
+            ..
+        } = self.options;
+        (source != Source::Sysfs || remote || resets) && umad::is_there(&self.roots.sys)
+    }
+
     fn is_listed(&self, now: u64) -> bool {
         // The clock may also have been set back.
         self.listed
@@ -310,8 +327,8 @@ impl Infiniband {
         let files = self.each(deadline, problems, |port, tools, problems| {
             port.collect(&mut lines, tools, problems)
         });
-        if let Some(totals) = &mut self.totals {
-            problems.extend(totals.write(now).err().map(CollectError::from));
+        if let Some(totals) = &self.totals {
+            problems.extend(totals.write().err().map(CollectError::from));
         }
         files
     }
@@ -339,12 +356,7 @@ impl Infiniband {
             }
             let new = problems.get(before..).unwrap_or_default();
             if new.iter().any(has_failed) {
-                self.reach.forget(&port.device, port.number);
-                files = Files::Changed;
-            }
-            // Whoever comes back may be on another cable.
-            let is_down = |one: &CollectError| matches!(one, CollectError::Unreachable { .. });
-            if new.iter().any(is_down) {
+                self.reach.close(&port.device, port.number);
                 files = Files::Changed;
             }
         }

@@ -23,6 +23,8 @@ pub(super) struct Port {
     pub(super) remote: Option<Remote>,
     /// Why some of it is not asked for.
     pub(super) because: Option<CollectError>,
+    /// Whether it is to be listed anew when its link comes up.
+    pub(super) waits_for_link: bool,
     pub(super) failures: Vec<Failure>,
 }
 
@@ -72,7 +74,10 @@ impl Port {
         let address = self.address(&facts);
         let resets = tools.resets && tools.umad.is_some() && why_unreachable(&facts).is_none();
         let totals = tools.totals.as_deref_mut();
-        let files = self.counters.write(out, resets, totals, problems);
+        let mut files = self.counters.write(out, resets, totals, problems);
+        if self.waits_for_link && is_up(&facts) {
+            files = Files::Changed;
+        }
         write_facts(&self.prefix, &facts, out);
         if resets {
             let reset = reset(&mut self.counters, address, tools);
@@ -132,6 +137,9 @@ impl Port {
                 port: self.counters.label().to_owned(),
                 why,
             });
+            // The link may come back by another cable.
+            self.remote = None;
+            self.waits_for_link = true;
             return facts;
         }
         let parties = if self.remote.is_some() { 2 } else { 1 };
@@ -215,11 +223,17 @@ fn reset(
     counters.reset_saturated(umad, address, tools.deadline, totals)
 }
 
+fn is_up(facts: &Facts) -> bool {
+    matches!(facts.state, Some(3..=4)) && facts.lid != Some(0)
+}
+
+pub(super) const NO_LID: &str = "it has no LID; is a subnet manager running?";
+
 /// Why nobody on this port can be asked by LID.
 pub(super) fn why_unreachable(facts: &Facts) -> Option<&'static str> {
     match (facts.state, facts.lid) {
         (None, _) | (_, None) => Some("its state is not known"),
-        (Some(3..=4), Some(0)) => Some("it has no LID; is a subnet manager running?"),
+        (Some(3..=4), Some(0)) => Some(NO_LID),
         (Some(3..=4), Some(_)) => None,
         (Some(2), Some(_)) => Some("it waits for a subnet manager; is one running?"),
         (Some(_), Some(_)) => Some("its link is down"),

@@ -7,18 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::state::{StateError, StateFile};
 
-/// How long what was counted may be ahead of the file, in seconds. Nothing is lost with it, as the
-/// device counts on; the file has to be right only where a counter went back, which is written at
-/// once.
-const WRITE_SECONDS: u64 = 300;
-
-/// The totals of all counters, each by a key of its own.
+/// The totals of counters, each by a key of its own.
+///
+/// They are written after each collection: a device that is reset with the host begins at 0, and
+/// then only the file knows what was shown.
 pub(super) struct Totals {
     file: StateFile,
-    known: BTreeMap<String, Total>,
-    written: u64,
-    is_due: bool,
+    /// `None` until the file could be read.
+    known: Option<Known>,
 }
+
+type Known = BTreeMap<String, Total>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Total {
@@ -31,66 +30,75 @@ struct Total {
 }
 
 impl Totals {
-    /// Those of the state file in this folder.
-    pub(super) fn open(folder: &Path) -> (Self, Option<StateError>) {
-        let file = StateFile::new(folder, "metrics-infiniband.json");
-        let (known, error) = match file.read() {
-            Ok(known) => (known.unwrap_or_default(), None),
-            Err(error) => (BTreeMap::new(), Some(error)),
-        };
-        let totals = Self {
-            file,
-            known,
-            written: 0,
-            is_due: false,
-        };
-        (totals, error)
+    /// Those of the state file in this folder, which is read before the first collection.
+    pub(super) fn new(folder: &Path) -> Self {
+        Self {
+            file: StateFile::new(folder, "metrics-infiniband.json"),
+            known: None,
+        }
+    }
+
+    /// Reads the file if that was not done. One that is damaged is begun anew, and told. One that
+    /// cannot be read is an error, as all series would go back.
+    pub(super) fn open(&mut self) -> Result<Option<StateError>, StateError> {
+        if self.known.is_some() {
+            return Ok(None);
+        }
+        match self.file.read() {
+            Ok(known) => {
+                self.known = Some(known.unwrap_or_default());
+                Ok(None)
+            }
+            Err(damaged @ StateError::Damaged { .. }) => {
+                self.known = Some(Known::new());
+                Ok(Some(damaged))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes what was read now, and tells all that was counted since the counter was first seen.
     pub(super) fn advance(&mut self, key: &str, raw: u64, bits: u8) -> u64 {
-        let Some(known) = self.known.get_mut(key) else {
-            self.is_due = true;
+        let known = self.known.get_or_insert_default();
+        let Some(total) = known.get_mut(key) else {
             let total = Total {
                 raw,
                 bits,
                 sum: raw,
             };
-            self.known.insert(key.to_owned(), total);
+            known.insert(key.to_owned(), total);
             return raw;
         };
-        if known.bits == bits {
-            let is_cleared = raw < known.raw;
-            let counted = if is_cleared { raw } else { raw - known.raw };
-            known.sum = known.sum.saturating_add(counted);
-            self.is_due |= is_cleared;
-        } else {
-            // Two widths of a counter have nothing to do with each other.
-            self.is_due = true;
+        // Two widths of a counter have nothing to do with each other.
+        if total.bits == bits {
+            // What is less was reset, and has counted what it has since.
+            let counted = raw.checked_sub(total.raw).unwrap_or(raw);
+            total.sum = total.sum.saturating_add(counted);
         }
-        known.raw = raw;
-        known.bits = bits;
-        known.sum
+        total.raw = raw;
+        total.bits = bits;
+        total.sum
     }
 
-    /// A counter was set to 0.
-    pub(super) fn cleared(&mut self, key: &str) {
-        if let Some(known) = self.known.get_mut(key) {
-            known.raw = 0;
-            self.is_due = true;
+    /// A counter was set to 0, and has this now.
+    pub(super) fn reset(&mut self, key: &str, left: u64) {
+        if let Some(total) = self.known.as_mut().and_then(|known| known.get_mut(key)) {
+            total.raw = left;
         }
     }
 
-    /// Writes them, if it is time.
-    pub(super) fn write(&mut self, now: u64) -> Result<(), StateError> {
-        // The clock may also have been set back.
-        if !self.is_due && now.abs_diff(self.written) < WRITE_SECONDS {
+    /// Writes them, and keeps what others have written of counters that are not read here.
+    pub(super) fn write(&self) -> Result<(), StateError> {
+        let Some(known) = &self.known else {
             return Ok(());
-        }
-        self.file.write(&self.known)?;
-        self.is_due = false;
-        self.written = now;
-        Ok(())
+        };
+        let mut all: Known = match self.file.read() {
+            Ok(others) => others.unwrap_or_default(),
+            Err(StateError::Damaged { .. }) => Known::new(),
+            Err(error) => return Err(error),
+        };
+        all.extend(known.iter().map(|(key, total)| (key.clone(), *total)));
+        self.file.write(&all)
     }
 }
 
@@ -100,8 +108,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn totals(folder: &Path) -> Totals {
-        let (totals, error) = Totals::open(folder);
-        assert!(error.is_none(), "{error:?}");
+        let mut totals = Totals::new(folder);
+        assert!(totals.open().unwrap().is_none());
         totals
     }
 
@@ -111,49 +119,64 @@ mod tests {
         let mut before = totals(folder.path());
         assert_eq!(before.advance("a", 10, 32), 10);
         assert_eq!(before.advance("a", 15, 32), 15);
-        assert_eq!(before.advance("a", 3, 32), 18, "cleared by somebody");
-        before.cleared("a");
-        assert_eq!(before.advance("a", 3, 32), 21, "cleared by us");
-        before.write(0).unwrap();
-        assert_eq!(before.advance("a", 9, 32), 27, "ahead of the file");
+        assert_eq!(before.advance("a", 3, 32), 18, "reset by somebody");
+        before.reset("a", 0);
+        assert_eq!(before.advance("a", 3, 32), 21, "reset by us");
+        before.reset("a", 3);
+        assert_eq!(before.advance("a", 4, 32), 22, "it did not let us");
+        before.write().unwrap();
 
         let mut after = totals(folder.path());
-        assert_eq!(after.advance("a", 9, 32), 27);
-        assert_eq!(after.advance("a", 1_000_000, 64), 27, "from now on");
-        assert_eq!(after.advance("a", 1_000_001, 64), 28);
+        assert_eq!(after.advance("a", 2, 32), 24, "and reset with the host");
+        assert_eq!(after.advance("a", 1_000_000, 64), 24, "from now on");
+        assert_eq!(after.advance("a", 1_000_001, 64), 25);
     }
 
     #[test]
-    fn the_file_is_written_when_it_must_be() {
+    fn two_who_write_keep_what_the_other_has() {
         let folder = tempfile::tempdir().unwrap();
-        let mut totals = totals(folder.path());
-        let raw = || {
-            let (totals, _) = Totals::open(folder.path());
-            totals.known.get("a").map(|total| total.raw)
-        };
-        totals.advance("a", 1, 8);
-        totals.write(1000).unwrap();
-        assert_eq!(raw(), Some(1), "the first time");
-        totals.advance("a", 2, 8);
-        totals.write(1001).unwrap();
-        assert_eq!(raw(), Some(1), "not each time");
-        totals.write(1000 + WRITE_SECONDS).unwrap();
-        assert_eq!(raw(), Some(2), "from time to time");
-        totals.advance("a", 0, 8);
-        totals.write(1000 + WRITE_SECONDS).unwrap();
-        assert_eq!(raw(), Some(0), "when it went back");
+        let (mut one, mut other) = (totals(folder.path()), totals(folder.path()));
+        one.advance("a", 1, 8);
+        other.advance("b", 2, 8);
+        one.write().unwrap();
+        other.write().unwrap();
+        one.write().unwrap();
+        let mut both = totals(folder.path());
+        assert_eq!((both.advance("a", 1, 8), both.advance("b", 2, 8)), (1, 2));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics-infiniband.json");
+        // A name that leads nowhere but to itself cannot be read by root either.
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let mut totals = Totals::new(folder.path());
+        for _ in 0..2 {
+            let error = totals.open().unwrap_err().to_string();
+            assert!(error.starts_with("cannot read the state file "), "{error}");
+            totals.write().unwrap();
+            assert!(path.is_symlink());
+        }
     }
 
     proptest! {
         #[test]
-        fn totals_never_go_back(reads in proptest::collection::vec((any::<u64>(), 0_u8..3), 1..50)) {
+        fn totals_never_go_back(
+            reads in proptest::collection::vec((any::<u64>(), 0_u8..3, any::<bool>()), 1..50),
+        ) {
             let folder = tempfile::tempdir().unwrap();
             let mut totals = totals(folder.path());
             let mut last = 0;
-            for (raw, bits) in reads {
+            for (raw, bits, restarts) in reads {
+                if restarts {
+                    totals = Totals::new(folder.path());
+                    totals.open().unwrap();
+                }
                 let total = totals.advance("a", raw, bits);
                 prop_assert!(total >= last);
                 last = total;
+                totals.write().unwrap();
             }
         }
     }

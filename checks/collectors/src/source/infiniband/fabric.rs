@@ -121,17 +121,19 @@ pub fn read(
     Ok(())
 }
 
-/// Sets one counter of a port to 0. `false` for one that cannot be set alone.
+/// Sets one counter of a port to 0, and tells what it has then. `None` for one that cannot be set
+/// alone.
 pub fn clear(
     umad: &mut Umad,
     port: Address,
     field: &Field,
     deadline: Instant,
-) -> Result<bool, UmadError> {
-    match field.clear(port.number) {
-        Some(request) => umad.ask(To::Lid(port.lid), request, deadline).map(|_| true),
-        None => Ok(false),
-    }
+) -> Result<Option<u64>, UmadError> {
+    let Some(request) = field.clear(port.number) else {
+        return Ok(None);
+    };
+    let answer = umad.ask(To::Lid(port.lid), request, deadline)?;
+    Ok(Some(field.value(performance(&answer))))
 }
 
 /// Who is at the other end of the cable in this port.

@@ -141,7 +141,7 @@ static SHORT: [Field; 18] = [
     short("PortRcvConstraintErrors", 136, 8, 8),
     short("LocalLinkIntegrityErrors", 152, 4, 9),
     short("ExcessiveBufferOverrunErrors", 156, 4, 10),
-    short("QP1Dropped", 160, 16, 17),
+    short(QP1_DROPPED, 160, 16, 17),
     short("VL15Dropped", 176, 16, 11),
     short("PortXmitData", 192, 32, 12),
     short("PortRcvData", 224, 32, 13),
@@ -151,6 +151,7 @@ static SHORT: [Field; 18] = [
 ];
 
 const XMIT_WAIT: &str = "PortXmitWait";
+const QP1_DROPPED: &str = "QP1Dropped";
 
 /// `PortCountersExtended`, without those that came later.
 static EXTENDED: [Field; 4] = [
@@ -183,7 +184,7 @@ static ADDITIONAL: [Field; 14] = [
     extended("ExcessiveBufferOverrunErrors", 1216),
     extended("VL15Dropped", 1280),
     extended(XMIT_WAIT, 1344),
-    extended("QP1Dropped", 1408),
+    extended(QP1_DROPPED, 1408),
 ];
 
 static RCV_ERROR: [Field; 6] = [
@@ -223,6 +224,8 @@ const EXTENDED_WIDTH: u16 = 1 << 9;
 const EXTENDED_WIDTH_NO_IETF: u16 = 1 << 10;
 /// `PortXmitWait` is there.
 const HAS_XMIT_WAIT: u16 = 1 << 12;
+/// `QP1Dropped` is there.
+const HAS_QP1_DROPPED: u16 = 1 << 15;
 /// `PortCountersExtended` has the additional counters.
 const ADDITIONAL_EXTENDED: u32 = 1 << 1;
 
@@ -268,11 +271,16 @@ impl Capabilities {
             .into_iter()
             .filter_map(|(is_there, fields)| is_there.then_some(fields))
             .flatten()
+            .filter(|wide| wide.name != QP1_DROPPED || self.mask & HAS_QP1_DROPPED != 0)
             .collect();
-        let has_wait = self.mask & HAS_XMIT_WAIT != 0;
+        let has = |name: &str| match name {
+            XMIT_WAIT => self.mask & HAS_XMIT_WAIT != 0,
+            QP1_DROPPED => self.mask & HAS_QP1_DROPPED != 0,
+            _ => true,
+        };
         let mut fields: Vec<&'static Field> = SHORT
             .iter()
-            .filter(|short| has_wait || short.name != XMIT_WAIT)
+            .filter(|short| has(short.name))
             .filter(|short| !wide.iter().any(|wide| wide.name == short.name))
             .collect();
         fields.extend(wide);
@@ -314,7 +322,9 @@ mod tests {
     fn a_name_comes_from_the_widest_attribute_that_has_it() {
         let old = capabilities(0, 0);
         assert_eq!(names(old, 64).len(), 0);
-        assert!(!old.fields(&[]).iter().any(|field| field.name == XMIT_WAIT));
+        for later in [XMIT_WAIT, QP1_DROPPED] {
+            assert!(!old.fields(&[]).iter().any(|field| field.name == later));
+        }
         let data = ["PortRcvData", "PortRcvPkts", "PortXmitData", "PortXmitPkts"];
         let no_ietf = capabilities(EXTENDED_WIDTH_NO_IETF, 0);
         assert_eq!(names(no_ietf, 64), BTreeSet::from(data));
@@ -322,7 +332,8 @@ mod tests {
         let mlx4 = capabilities(EXTENDED_WIDTH | HAS_XMIT_WAIT, 0);
         assert_eq!(names(mlx4, 64).len(), 8);
         assert_eq!(names(mlx4, 32), BTreeSet::from([XMIT_WAIT]));
-        let new = capabilities(EXTENDED_WIDTH | HAS_XMIT_WAIT, ADDITIONAL_EXTENDED);
+        let all = EXTENDED_WIDTH | HAS_XMIT_WAIT | HAS_QP1_DROPPED;
+        let new = capabilities(all, ADDITIONAL_EXTENDED);
         assert_eq!(names(new, 64).len(), 22);
         assert_eq!(new.fields(&[]).len(), 22, "all of them are wide");
     }

@@ -173,6 +173,12 @@ mod ioctl {
     nix::ioctl_none!(enable_pkey, 0x1b, 3);
 }
 
+/// Whether the kernel has such devices at all.
+#[must_use]
+pub fn is_there(sys: &Path) -> bool {
+    fs::read_dir(sys.join("class/infiniband_mad")).is_ok()
+}
+
 /// The device of a port, by its name below `/dev/infiniband`.
 pub fn name(sys: &Path, device: &str, port: u8) -> Result<String, UmadError> {
     let class = sys.join("class/infiniband_mad");
@@ -355,13 +361,15 @@ impl Umad {
             let wanted = self.header.bytes() + mad::BYTES;
             let room = message.get_mut(..wanted).unwrap_or_default();
             let length = match read(self.file.borrow(), room) {
-                // The latter is an answer in several parts, which nothing here asks for.
-                Err(Errno::EINTR | Errno::ENOSPC) => continue,
+                Err(Errno::EINTR) => continue,
                 read => read?,
             };
             // A status is the kernel's word that nobody has answered. What is cut is no answer.
             let status = message.get(4..8).is_some_and(|status| status != [0; 4]);
             if status || length != wanted {
+                if Instant::now() >= until {
+                    return Ok(None);
+                }
                 continue;
             }
             let datagram = message
@@ -549,12 +557,29 @@ mod tests {
     #[test]
     fn silence_ends_in_time() {
         let mut umad = device(|_, _| Vec::new());
+        let started = Instant::now();
         let error = ask(&mut umad, Duration::from_millis(120)).unwrap_err();
+        let took = started.elapsed();
+        assert!(
+            took > Duration::from_millis(110) && took < LONG / 6,
+            "{took:?}"
+        );
         assert!(matches!(error, UmadError::Silent), "{error}");
         assert_eq!(
             ask(&mut umad, Duration::ZERO).unwrap_err().to_string(),
             error.to_string()
         );
+    }
+
+    #[test]
+    fn a_flood_of_what_is_no_answer_ends_in_time() {
+        let mut umad = device(|_, message| {
+            // As much as the socket holds, each a word that nobody has answered.
+            vec![with(right(message, 666), 4, 110); 100]
+        });
+        let started = Instant::now();
+        assert!(ask(&mut umad, Duration::from_millis(60)).is_err());
+        assert!(started.elapsed() < LONG / 6);
     }
 
     #[test]

@@ -10,13 +10,13 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches};
 use venus_collectors::infiniband::{self, Counter, Reading};
 use venus_collectors::source::infiniband::facts::{Facts, SPEEDS, STATES, Tenths};
-use venus_collectors::state::StateFile;
+use venus_collectors::state::{StateError, StateFile};
 use venus_collectors::{CollectError, Presence};
 
 use crate::check::{Check, Context, Failure};
 use crate::status::{Findings, Outcome, Perfdata, Range, Status, Thresholds, Unit};
 
-use history::{HOUR, History, LastHour};
+use history::{HOUR, History, Lately};
 
 /// The check's declaration.
 pub(super) static CHECK: Check = Check {
@@ -170,13 +170,15 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     context.step("reading the state file");
     let file = state_file(context);
     let mut details: Vec<String> = problems.iter().map(CollectError::to_string).collect();
-    let mut history: History = file
-        .read()
-        .unwrap_or_else(|error| {
-            details.push(error.to_string());
-            None
-        })
-        .unwrap_or_default();
+    let mut history: History = match file.read() {
+        Ok(history) => history.unwrap_or_default(),
+        Err(damaged @ StateError::Damaged { .. }) => {
+            details.push(damaged.to_string());
+            History::new()
+        }
+        // Not begun anew: somebody else's history is not lost by this user's run.
+        Err(error) => return Err(error.into()),
+    };
     let mut found = Found::default();
     for (device, port) in &wanted {
         let is = |reading: &Reading| reading.device == *device && reading.port == *port;
@@ -221,9 +223,9 @@ impl Found {
             .as_ref()
             .map(|(peer, _)| format!("{} port {}", peer.description, peer.address.number));
         let key = format!("{}:{}", reading.device, reading.port);
-        let known = history.entry(key.clone()).or_default();
-        known.peer = peer.or_else(|| known.peer.take());
-        let (ours, theirs) = match &known.peer {
+        let cable = history.entry(key.clone()).or_default();
+        cable.peer = peer.or_else(|| cable.peer.take());
+        let (ours, theirs) = match &cable.peer {
             Some(peer) => (format!("{here} (to {peer})"), format!("{peer} (to {here})")),
             None => (here.clone(), here),
         };
@@ -231,17 +233,19 @@ impl Found {
         self.link(&ours, &reading.facts, expected);
 
         let thresholds = thresholds(&reading.facts, expected)?;
-        let hour = known.advance(now, counters(&reading.counters));
+        let lately = cable.here.advance(now, judged(&reading.counters));
         if reading.counters.is_empty() {
             let what = format!("{ours}: no counters could be read");
             self.findings.add(Status::Unknown, what);
         }
-        let errors = self.errors(&ours, &key, hour.as_ref(), thresholds);
-        if let Some((_, remote)) = &reading.remote {
-            let key = format!("{key}:remote");
-            let known = history.entry(key.clone()).or_default();
-            let hour = known.advance(now, counters(remote));
-            self.errors(&theirs, &key, hour.as_ref(), thresholds);
+        self.stopped(&ours, &reading.counters);
+        let errors = self.errors(&ours, &key, lately.as_ref(), thresholds);
+        if let Some((peer, counters)) = &reading.remote {
+            let far = cable.far(format!("{:016x}:{}", peer.guid, peer.address.number));
+            let lately = far.advance(now, judged(counters));
+            let key = format!("{key} remote");
+            self.stopped(&theirs, counters);
+            self.errors(&theirs, &key, lately.as_ref(), thresholds);
         }
         if self.findings.worst() == before {
             let facts = &reading.facts;
@@ -252,6 +256,18 @@ impl Found {
             ));
         }
         Ok(())
+    }
+
+    /// A counter at its end would be silent for ever, whatever happens.
+    fn stopped(&mut self, end: &str, counters: &[Counter]) {
+        for (name, value, bits) in judged(counters) {
+            if bits < 64 && value == u64::MAX >> (64 - bits) {
+                let what = format!(
+                    "{end} cannot count {name} any more, which has stopped at {value}: reset it"
+                );
+                self.findings.add(Status::Warning, what);
+            }
+        }
     }
 
     /// Whether the link is what it should be.
@@ -289,20 +305,15 @@ impl Found {
         &mut self,
         end: &str,
         key: &str,
-        hour: Option<&LastHour>,
+        lately: Option<&Lately>,
         thresholds: Thresholds,
     ) -> String {
-        let Some(hour) = hour else {
+        let Some(lately) = lately else {
             return "counters read for the first time".to_owned();
-        };
-        let time = if hour.seconds < HOUR {
-            format!("{} min", hour.seconds.div_ceil(60).max(1))
-        } else {
-            "an hour".to_owned()
         };
         let mut all = 0.0;
         for name in BY_RATE {
-            let Some(count) = hour.per_hour(name) else {
+            let Some(count) = lately.in_the_hour(name) else {
                 continue;
             };
             all += count;
@@ -312,6 +323,7 @@ impl Found {
                 _ => thresholds.warning(),
             };
             let limit = limit.map(|limit| limit.to_string()).unwrap_or_default();
+            let time = time(lately.known);
             let what = format!("{end} counted {count:.0} {name} in {time}, expected {limit}");
             self.findings.add(status, what);
             let label = format!("{key} {name}");
@@ -319,26 +331,34 @@ impl Found {
             self.perfdata.push(figure.min(0));
         }
         for (name, what) in NEVER {
-            if let Some(count) = hour.per_hour(name) {
-                all += count;
-                let status = if count > 0.0 {
-                    Status::Warning
-                } else {
-                    Status::Ok
-                };
-                let times = if count > 1.0 { "times" } else { "time" };
-                let what = format!("{end} {what} {:.0} {times} in {time}", count.ceil());
-                self.findings.add(status, what);
-                let label = format!("{key} {name}");
-                self.perfdata
-                    .push(Perfdata::new(label, count, Unit::None).min(0));
+            let Some(count) = lately.whole(name) else {
+                continue;
+            };
+            all += lately.in_the_hour(name).unwrap_or_default();
+            if count > 0 {
+                let times = if count > 1 { "times" } else { "time" };
+                let time = time(lately.span);
+                let what = format!("{end} {what} {count} {times} in {time}");
+                self.findings.add(Status::Warning, what);
             }
+            let figure = Perfdata::new(format!("{key} {name}"), count, Unit::None);
+            self.perfdata.push(figure.min(0));
         }
-        format!("{all:.0} errors in {time}")
+        format!("{all:.0} errors in {}", time(lately.known))
     }
 }
 
-fn counters(counters: &[Counter]) -> impl Iterator<Item = (&str, u64, u8)> {
+/// `5 min`, `an hour`, `72 h`
+fn time(seconds: u64) -> String {
+    match seconds {
+        HOUR => "an hour".to_owned(),
+        more if more > HOUR => format!("{} h", more.div_ceil(HOUR)),
+        less => format!("{} min", less.div_ceil(60).max(1)),
+    }
+}
+
+/// Those of the counters that tell of the cable.
+fn judged(counters: &[Counter]) -> impl Iterator<Item = (&str, u64, u8)> {
     let is_judged = |name: &str| BY_RATE.contains(&name) || NEVER.iter().any(|(of, _)| *of == name);
     counters
         .iter()
