@@ -4,9 +4,13 @@
     reason = "the signature of `build` is the same for all, and options may contradict each other"
 )]
 
+pub(crate) mod container_names;
 pub(crate) mod cpu;
+pub(crate) mod docker_host;
 pub(crate) mod infiniband;
 mod infiniband_names;
 pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod net;
+mod net_names;
+mod net_table;

@@ -1,0 +1,393 @@
+//! Who is behind an interface: `metrics-net --name-by container`.
+//!
+//! Found out when the kernel says that an interface has come, changed or gone, and not between
+//! such events. Whatever does not fit together, as it changes while it is read, has no name now
+//! and is looked at again the next time.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use crate::collect::container_names::{ContainerNames, node};
+use crate::collect::net_table::{Filter, Label, Table};
+use crate::collector::CollectError;
+use crate::graphite;
+use crate::source::cgroup_path::Owner;
+use crate::source::docker::Host;
+use crate::source::kernel_file;
+use crate::source::namespaces::{self, NAMED, Namespace};
+use crate::source::rtnetlink::{Events, Link, Rtnetlink};
+
+/// After how many seconds it is looked again where the kernel does not tell of changes, and at
+/// the latest where something has no name yet.
+const SLOWLY: u64 = 60;
+
+/// What the kernel puts into each namespace when the module of a kind of tunnel is loaded.
+const IN_EACH_NAMESPACE: [&[u8]; 10] = [
+    b"lo",
+    b"tunl0",
+    b"gre0",
+    b"gretap0",
+    b"erspan0",
+    b"ip_vti0",
+    b"ip6_vti0",
+    b"sit0",
+    b"ip6tnl0",
+    b"ip6gre0",
+];
+
+/// What is known of who is behind which interface.
+pub(super) struct Names {
+    proc: PathBuf,
+    /// What each path begins with, and a dot.
+    prefix: Vec<u8>,
+    filter: Filter,
+    ignores_unmatched: bool,
+    docker: ContainerNames,
+    events: Option<Events>,
+    /// Whether something happened that is not looked at yet.
+    is_due: bool,
+    /// Whether [`poll`](Self::poll) has looked for events since the last collection.
+    has_polled: bool,
+    /// When it was looked last, and after how many seconds it is again.
+    again: Option<(u64, u64)>,
+    /// By device, all that were there when it was looked last; `None` where nothing is known.
+    labels: Option<HashMap<Vec<u8>, Label>>,
+    /// The veths among them, by number.
+    seen: HashSet<u32>,
+    unmatched: Vec<String>,
+    guests: Vec<Guest>,
+    /// The problems that were said and hold on.
+    said: Vec<String>,
+}
+
+/// A container with interfaces that have no other end here: it is read itself.
+struct Guest {
+    /// `PROC/PID`. Neither this nor a file that is open for a moment holds its namespace.
+    process: OwnedFd,
+    path: PathBuf,
+    table: Table,
+    /// Its interfaces that are read by their other ends.
+    matched: Vec<Vec<u8>>,
+}
+
+impl Names {
+    pub(super) fn new(
+        proc: &Path,
+        prefix: Vec<u8>,
+        filter: Filter,
+        ignores_unmatched: bool,
+        host: Host,
+    ) -> Self {
+        Self {
+            proc: proc.to_owned(),
+            prefix,
+            filter,
+            ignores_unmatched,
+            docker: ContainerNames::new(host),
+            events: None,
+            is_due: true,
+            has_polled: false,
+            again: None,
+            labels: None,
+            seen: HashSet::new(),
+            unmatched: Vec::new(),
+            guests: Vec::new(),
+            said: Vec::new(),
+        }
+    }
+
+    /// Whether it has to be looked again. In the steady state one system call.
+    pub(super) fn poll(&mut self, now: u64) -> bool {
+        self.has_polled = true;
+        if let Some(events) = &mut self.events
+            && events.happened()
+        {
+            self.is_due = true;
+            self.again = None;
+        }
+        // The clock may also have been set back.
+        self.is_due |= self
+            .again
+            .is_some_and(|(then, wait)| now.abs_diff(then) >= wait);
+        self.is_due
+    }
+
+    /// Looks again if it has to. Whether it did.
+    pub(super) fn refresh(&mut self, now: u64, problems: &mut Vec<CollectError>) -> bool {
+        if !self.has_polled {
+            self.poll(now);
+        }
+        self.has_polled = false;
+        if !self.is_due {
+            return false;
+        }
+        self.is_due = false;
+        let mut found = Vec::new();
+        match self.look(now, &mut found) {
+            Ok(()) => {}
+            Err(error) => {
+                found.push(error);
+                self.labels = None;
+                self.guests.clear();
+                self.again = Some((now, SLOWLY));
+            }
+        }
+        // What holds on was said when it began.
+        let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
+        for (problem, text) in found.into_iter().zip(&texts) {
+            if !self.said.contains(text) {
+                problems.push(problem);
+            }
+        }
+        self.said = texts;
+        true
+    }
+
+    /// How a device appears. One that came after the last look is left out until the next.
+    pub(super) fn label(&self, device: &[u8]) -> Label {
+        match &self.labels {
+            None => Label::Device,
+            Some(labels) => match labels.get(device) {
+                Some(label) => label.clone(),
+                None if self.events.is_some() => Label::Hidden,
+                None => Label::Device,
+            },
+        }
+    }
+
+    /// Writes what is read in the containers themselves.
+    pub(super) fn write(
+        &mut self,
+        now: u64,
+        buffer: &mut Vec<u8>,
+        lines: &mut graphite::Lines<'_>,
+        problems: &mut Vec<CollectError>,
+    ) {
+        let before = self.guests.len();
+        self.guests.retain_mut(|guest| {
+            match guest.read(buffer) {
+                // Its first process has ended, and most likely the container with it.
+                Err(_) => return false,
+                Ok(Some(problem)) => problems.push(problem),
+                Ok(None) => guest.table.write(now, lines, problems),
+            }
+            true
+        });
+        self.is_due |= self.guests.len() < before;
+    }
+
+    pub(super) fn explain(&self, lines: &mut Vec<String>) {
+        let Some(labels) = &self.labels else {
+            return;
+        };
+        let is_matched = |label: &&Label| matches!(label, Label::OtherEnd(_));
+        lines.push(format!(
+            "{} veth interfaces are shown as their other end, found by rtnetlink, {}/PID/cgroup \
+             and {NAMED}",
+            labels.values().filter(is_matched).count(),
+            self.proc.display()
+        ));
+        lines.push(format!("names of containers from {}", self.docker.host()));
+        if !self.unmatched.is_empty() {
+            let names = self.unmatched.join(" ");
+            lines.push(format!("veth interfaces not matched: {names}"));
+        }
+        for guest in &self.guests {
+            lines.push(format!("also counters from {}", guest.path.display()));
+        }
+    }
+
+    fn look(&mut self, now: u64, problems: &mut Vec<CollectError>) -> Result<(), CollectError> {
+        let failed = |what| move |source| CollectError::Namespaces { what, source };
+        let mut rtnetlink = Rtnetlink::open().map_err(failed("no rtnetlink socket"))?;
+        if self.events.is_none() {
+            // Before the interfaces are listed, so that no change is missed.
+            match Events::open() {
+                Ok(events) => self.events = Some(events),
+                Err(error) => problems.push(failed("no events of rtnetlink")(error)),
+            }
+        }
+        let links = rtnetlink
+            .links()
+            .map_err(failed("rtnetlink does not list them"))?;
+        let mut found = namespaces::walk(&self.proc, Path::new(NAMED), &mut rtnetlink)
+            .map_err(failed("the processes' namespaces"))?;
+        // Where several are of one container, that with a link to us is meant, then the first.
+        found.sort_by_key(|one| (one.nsid.is_none(), one.pid));
+        let is_container = |owner: &Owner| matches!(owner, Owner::Container(_));
+        let mut is_waiting = false;
+        if found.iter().flat_map(|one| &one.owners).any(is_container)
+            && let Err(error) = self.docker.refresh()
+        {
+            is_waiting = !error.is_lasting();
+            problems.push(error.into());
+        }
+        let paths = self.paths(&found);
+
+        let is_first = self.labels.is_none();
+        let seen = std::mem::take(&mut self.seen);
+        self.unmatched.clear();
+        let mut labels = HashMap::with_capacity(links.len());
+        let mut matched: Vec<Vec<Vec<u8>>> = vec![Vec::new(); found.len()];
+        let mut is_open = false;
+        for link in links {
+            let label = if link.is_veth {
+                self.seen.insert(link.index);
+                let end = other_end(&link, &found, &self.proc, &mut rtnetlink);
+                let path = end.as_ref().and_then(|end| paths.get(end.place)?.as_ref());
+                if let (Some(end), Some(path)) = (end, path) {
+                    let name = node(&String::from_utf8_lossy(&end.name));
+                    if let Some(matched) = matched.get_mut(end.place) {
+                        matched.push(end.name);
+                    }
+                    Label::OtherEnd(format!("{path}.{name}"))
+                } else {
+                    self.unmatched
+                        .push(String::from_utf8_lossy(&link.name).into_owned());
+                    // It may be a moment until its process is there; until then it makes no
+                    // series of its own.
+                    let may_come = link.peer_nsid.is_some();
+                    is_open |= may_come;
+                    let is_new = may_come && !is_first && !seen.contains(&link.index);
+                    if is_new || self.ignores_unmatched {
+                        Label::Hidden
+                    } else {
+                        Label::Device
+                    }
+                }
+            } else {
+                Label::Device
+            };
+            labels.insert(link.name, label);
+        }
+        self.labels = Some(labels);
+        self.guests = self.guests(&found, &paths, matched);
+        self.again = self.next_look(now, is_open, is_waiting);
+        Ok(())
+    }
+
+    /// Twice as late each time: a process comes soon after its interface, or never. Docker is
+    /// asked each minute for as long as it does not answer.
+    fn next_look(&self, now: u64, is_open: bool, is_waiting: bool) -> Option<(u64, u64)> {
+        let wait = match self.again {
+            Some((_, wait)) if wait < SLOWLY => (2 * wait).clamp(2, SLOWLY),
+            Some((_, wait)) => wait + 1,
+            None => 0,
+        };
+        if self.events.is_none() || is_waiting {
+            return Some((now, wait.min(SLOWLY)));
+        }
+        (is_open && wait <= SLOWLY).then_some((now, wait))
+    }
+
+    /// `container.NAME`, `job.ID` or `netns.NAME` for each namespace that has such an owner.
+    fn paths(&self, found: &[Namespace]) -> Vec<Option<String>> {
+        let mut taken = HashSet::new();
+        found
+            .iter()
+            .map(|namespace| {
+                let path = self.path(namespace)?;
+                taken.insert(path.clone()).then_some(path)
+            })
+            .collect()
+    }
+
+    fn path(&self, namespace: &Namespace) -> Option<String> {
+        let owner = namespace.owners.iter().min_by_key(|owner| match owner {
+            Owner::Container(id) => (0, self.docker.joins_another(id)),
+            Owner::Job(_) => (1, false),
+            Owner::Machine(_) => (2, false),
+            Owner::Unit(_) => (3, false),
+        });
+        match (owner, &namespace.name) {
+            (Some(Owner::Container(id)), _) => Some(format!("container.{}", self.docker.node(id)?)),
+            (Some(Owner::Job(id)), _) => Some(format!("job.{id}")),
+            (None | Some(Owner::Unit(_)), Some(name)) => Some(format!("netns.{}", node(name))),
+            (Some(Owner::Machine(name) | Owner::Unit(name)), _) => {
+                Some(format!("container.{}", node(name)))
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Those that have interfaces beside the matched ones.
+    fn guests(
+        &self,
+        found: &[Namespace],
+        paths: &[Option<String>],
+        matched: Vec<Vec<Vec<u8>>>,
+    ) -> Vec<Guest> {
+        let mut buffer = Vec::new();
+        let all = found.iter().zip(paths).zip(matched);
+        all.filter_map(|((namespace, path), matched)| {
+            let path = path.as_ref()?;
+            let prefix = [&self.prefix, path.as_bytes(), b"."].concat();
+            let process = namespace.open_process(&self.proc)?;
+            let pid = namespace.pid?.to_string();
+            let mut guest = Guest {
+                process,
+                path: self.proc.join(pid).join("net/dev"),
+                table: Table::new(prefix, None, self.filter.clone()),
+                matched,
+            };
+            guest.read(&mut buffer).ok()?;
+            guest.table.shows_any().then_some(guest)
+        })
+        .collect()
+    }
+}
+
+impl Guest {
+    /// Reads its interfaces. An error if its first process is not there any more; a problem if
+    /// what the kernel says is not understood.
+    fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<CollectError>> {
+        let text = kernel_file::read_below(self.process.as_fd(), "net/dev", buffer)?;
+        let matched = &self.matched;
+        let label = |name: &[u8]| {
+            if IN_EACH_NAMESPACE.contains(&name) || matched.iter().any(|one| one == name) {
+                Label::Hidden
+            } else {
+                Label::Named(node(&String::from_utf8_lossy(name)))
+            }
+        };
+        let malformed = self.table.update(text, label).err();
+        Ok(malformed.map(|malformed| CollectError::malformed(&self.path, malformed)))
+    }
+}
+
+/// The other end of a veth.
+struct End {
+    /// Which of the namespaces it is in.
+    place: usize,
+    /// What it is called there.
+    name: Vec<u8>,
+}
+
+fn other_end(
+    link: &Link,
+    found: &[Namespace],
+    proc: &Path,
+    rtnetlink: &mut Rtnetlink,
+) -> Option<End> {
+    let (index, nsid) = link.peer.zip(link.peer_nsid)?;
+    let place = found.iter().position(|one| one.nsid == Some(nsid))?;
+    let name = match rtnetlink.link_in(nsid, index) {
+        // A number can have been given anew: the other end is that whose other end is this.
+        Ok(Some(end)) => (end.is_veth && end.peer == Some(link.index)).then_some(end.name)?,
+        // An old kernel, or one that we may not ask that.
+        Ok(None) | Err(_) => name_by_process(found.get(place)?, proc, index)?,
+    };
+    Some(End { place, name })
+}
+
+fn name_by_process(namespace: &Namespace, proc: &Path, index: u32) -> Option<Vec<u8>> {
+    let process = namespace.open_process(proc)?;
+    let mut buffer = Vec::new();
+    ["net/igmp", "net/dev_mcast"].iter().find_map(|file| {
+        let text = kernel_file::read_below(process.as_fd(), file, &mut buffer).ok()?;
+        let text = String::from_utf8_lossy(text);
+        Some(namespaces::name_in(&text, index)?.as_bytes().to_vec())
+    })
+}
