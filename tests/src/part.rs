@@ -7,19 +7,31 @@ use std::path::Path;
 /// (`VENUS_REQUIRE_PARTS=1`, as in CI), it fails instead.
 #[must_use]
 pub fn find(part: &str, paths: &[&'static str]) -> Option<&'static Path> {
-    let required = std::env::var_os("VENUS_REQUIRE_PARTS").is_some_and(|value| value == "1");
-    find_or_fail(part, paths, required)
+    find_or_fail(part, paths, is_required())
 }
 
 fn find_or_fail(part: &str, paths: &[&'static str], required: bool) -> Option<&'static Path> {
     let mut all = paths.iter().copied().map(Path::new);
-    let found = all.find(|path| path.exists());
-    if found.is_none() {
+    all.find(|path| path.exists()).or_else(|| {
         let reason = format!("{part} is missing (none of {})", paths.join(", "));
-        assert!(!required, "{reason}, and VENUS_REQUIRE_PARTS=1");
-        eprintln!("SKIPPED: {reason}");
-    }
-    found
+        skip(&reason, required)
+    })
+}
+
+/// The test is to return at once, or fails, because of something else than a file.
+#[must_use]
+pub fn missing<T>(what: &str) -> Option<T> {
+    skip(&format!("{what} is missing"), is_required())
+}
+
+fn is_required() -> bool {
+    std::env::var_os("VENUS_REQUIRE_PARTS").is_some_and(|value| value == "1")
+}
+
+fn skip<T>(reason: &str, required: bool) -> Option<T> {
+    assert!(!required, "{reason}, and VENUS_REQUIRE_PARTS=1");
+    eprintln!("SKIPPED: {reason}");
+    None
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 )]
 
 mod builtin;
+mod containers;
 mod docs;
 mod doctor;
 mod embedded;
