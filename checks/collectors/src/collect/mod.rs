@@ -4,6 +4,8 @@
     reason = "the signature of `build` is the same for all, and options may contradict each other"
 )]
 
+pub(crate) mod cgroup;
+mod cgroup_files;
 pub(crate) mod container_names;
 pub(crate) mod cpu;
 pub(crate) mod docker_host;
@@ -14,3 +16,4 @@ pub(crate) mod memory;
 pub(crate) mod net;
 mod net_names;
 mod net_table;
+mod said;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::collect::container_names::{ContainerNames, node};
 use crate::collect::net_table::{Filter, Label, Table};
+use crate::collect::said::Said;
 use crate::collector::CollectError;
 use crate::graphite;
 use crate::source::cgroup_path::Owner;
@@ -58,8 +59,7 @@ pub(super) struct Names {
     seen: HashSet<u32>,
     unmatched: Vec<String>,
     guests: Vec<Guest>,
-    /// The problems that were said and hold on.
-    said: Vec<String>,
+    said: Said,
 }
 
 /// A container with interfaces that have no other end here: it is read itself.
@@ -94,7 +94,7 @@ impl Names {
             seen: HashSet::new(),
             unmatched: Vec::new(),
             guests: Vec::new(),
-            said: Vec::new(),
+            said: Said::default(),
         }
     }
 
@@ -134,14 +134,7 @@ impl Names {
                 self.again = Some((now, SLOWLY));
             }
         }
-        // What holds on was said when it began.
-        let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
-        for (problem, text) in found.into_iter().zip(&texts) {
-            if !self.said.contains(text) {
-                problems.push(problem);
-            }
-        }
-        self.said = texts;
+        self.said.news(found, problems);
         true
     }
 

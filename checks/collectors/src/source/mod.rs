@@ -1,5 +1,6 @@
 //! Readers of this host. They find and parse, and never format.
 
+pub mod cgroup;
 pub mod cgroup_path;
 pub mod cpu_online;
 pub mod docker;
