@@ -1,7 +1,7 @@
 //! A Docker Engine of the test's own, in a [`Room`].
 
 use crate::program::{Running, wait_until};
-use crate::room::Room;
+use crate::room::{Groups, Room};
 use crate::{part, program};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -23,14 +23,13 @@ impl Docker {
         let busybox = part::find("busybox-static", &["/bin/busybox"])?;
         let room = Room::new()?;
         let path = |name: &str| room.dir().join(name).display().to_string();
-        let name = room.dir().file_name().unwrap().to_str().unwrap();
-        let groups = Groups(format!("venus-test{name}"));
+        let groups = Groups::of(&room);
         let mut daemon = room.command("/bin/sh");
         daemon
             .args(["-c", "exec \"$@\" >\"$0\" 2>&1", &path("log"), "dockerd"])
             .args(["--iptables=false", "--data-root", &path("data")])
             .args(["--exec-root", &path("exec"), "--pidfile", &path("pid")])
-            .args(["--cgroup-parent", &format!("/{}", groups.0)]);
+            .args(["--cgroup-parent", &format!("/{}", groups.name())]);
         let docker = Self {
             _daemon: Running::start(&mut daemon, None),
             room,
@@ -51,20 +50,5 @@ impl Docker {
             .room
             .sh(&format!("tar -C {image} -c . | docker import - bb:latest"));
         Some(docker)
-    }
-}
-
-/// The control groups of the containers, which nobody removes who kills them all at once.
-struct Groups(String);
-
-impl Drop for Groups {
-    fn drop(&mut self) {
-        for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten() {
-            let group = hierarchy.unwrap().path().join(&self.0);
-            for below in fs::read_dir(&group).into_iter().flatten() {
-                drop(fs::remove_dir(below.unwrap().path()));
-            }
-            drop(fs::remove_dir(group));
-        }
     }
 }

@@ -3,8 +3,10 @@
 
 use crate::leash::Leash;
 use crate::part;
-use crate::program::run;
+use crate::program::{self, Running, run};
 use nix::unistd::{Pid, geteuid};
+use serde_json::Value;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -14,6 +16,41 @@ use tempfile::TempDir;
 /// The first process of the room: its end is that of all others in there.
 const FIRST: &str = "mount -t tmpfs none /run && mkdir /run/lock /run/netns \
     && ip link set lo up && echo ready && while sleep 1; do :; done";
+
+/// Control groups that were made below the root of each hierarchy, with the groups below them;
+/// dropped after all that was in them.
+#[derive(Debug)]
+pub struct Groups(String);
+
+impl Groups {
+    /// A name that no other room has.
+    #[must_use]
+    pub fn of(room: &Room) -> Self {
+        let name = room.dir().file_name().unwrap().to_str().unwrap();
+        Self(format!("venus-test{name}"))
+    }
+
+    /// Their name, below the root.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Groups {
+    fn drop(&mut self) {
+        let mounted = Path::new("/sys/fs/cgroup");
+        let below = fs::read_dir(mounted).into_iter().flatten();
+        let below = below.map(|entry| entry.unwrap().path());
+        for hierarchy in below.chain([mounted.to_owned()]) {
+            let group = hierarchy.join(&self.0);
+            for below in fs::read_dir(&group).into_iter().flatten() {
+                drop(fs::remove_dir(below.unwrap().path()));
+            }
+            drop(fs::remove_dir(group));
+        }
+    }
+}
 
 /// The namespaces; dropped, every process in them is killed.
 #[derive(Debug)]
@@ -58,7 +95,7 @@ impl Room {
         assert_eq!(ready, "ready\n", "the namespaces cannot be made");
         let pid = unshare.id();
         let children = format!("/proc/{pid}/task/{pid}/children");
-        let children = std::fs::read_to_string(children).unwrap();
+        let children = fs::read_to_string(children).unwrap();
         Some(Self {
             unshare,
             first: children.trim().parse().unwrap(),
@@ -84,7 +121,26 @@ impl Room {
         command
     }
 
+    /// A command that was made for outside, to be run inside.
+    #[must_use]
+    pub fn within(&self, command: &Command) -> Command {
+        let mut inside = self.command(command.get_program());
+        inside.args(command.get_args());
+        inside
+    }
+
+    /// An agent inside with these settings.
+    #[must_use]
+    pub fn agent(&self, settings: &Value) -> Running {
+        let (command, dir) = program::agent(settings);
+        Running::start(&mut self.within(&command), Some(dir))
+    }
+
     /// Runs a script of bash's inside, which has to succeed. What it prints.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "most scripts are run for what they do"
+    )]
     pub fn sh(&self, script: &str) -> String {
         let output = run(self.command("/bin/bash").args(["-ec", script]));
         let said = String::from_utf8_lossy(&output.stderr);
