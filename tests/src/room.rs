@@ -3,6 +3,7 @@
 
 use crate::leash::Leash;
 use crate::part;
+use crate::pause;
 use crate::program::{self, Running, run};
 use nix::unistd::{Pid, geteuid};
 use serde_json::Value;
@@ -153,6 +154,11 @@ impl Drop for Room {
     fn drop(&mut self) {
         drop(self.unshare.kill());
         drop(self.unshare.wait());
+        // The first process is killed with unshare, and ends after all others.
+        let first = format!("/proc/{}", self.first);
+        while Path::new(&first).exists() {
+            pause();
+        }
         self.leash.release();
     }
 }
