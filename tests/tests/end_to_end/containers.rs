@@ -211,6 +211,50 @@ fn settings(docker: &str) -> Value {
     })
 }
 
+/// Each namespace has an interface of a name that no other has.
+#[test]
+fn what_comes_and_goes_meanwhile_never_has_anothers_name() {
+    let Some(room) = Room::new() else {
+        return;
+    };
+    let mut churn = room.command("/bin/bash");
+    churn.args([
+        "-c",
+        "while :; do
+            i=$((RANDOM % 8))
+            ip netns del n$i; ip netns add n$i
+            ip link add host$i type veth peer name inner$i netns n$i
+            [ $i -lt 4 ] || ip netns exec n$i sleep 0.05 &
+        done 2>&-",
+    ]);
+    let churn = Running::start(&mut churn, None);
+    let mut shown = 0;
+    for _ in 0..100 {
+        let (lines, said) = metrics(&room, &[]);
+        assert_eq!(
+            said.lines()
+                .filter(|line| !line.contains("no network interface"))
+                .count(),
+            0
+        );
+        for path in interfaces(&lines) {
+            let parts: Vec<&str> = path.split('.').collect();
+            let is_right = match parts[..] {
+                ["n", "netns", name, inner] => {
+                    name.strip_prefix('n') == inner.strip_prefix("inner")
+                }
+                // Not matched, as it was just coming or going.
+                ["n", device] => device.starts_with("host"),
+                _ => false,
+            };
+            assert!(is_right, "{path}");
+            shown += usize::from(parts.len() == 4);
+        }
+    }
+    drop(churn);
+    assert!(shown > 100, "{shown}");
+}
+
 #[test]
 fn a_swarm_service_is_shown_by_its_slots_with_its_overlay_network() {
     let Some(docker) = Docker::launch() else {

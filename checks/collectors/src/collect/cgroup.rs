@@ -32,6 +32,9 @@ pub(crate) static SPEC: Spec = Spec {
 /// How long the list of groups is believed, in seconds.
 const LIST_SECONDS: u64 = 30;
 
+/// How many groups are read in less than a millisecond.
+const QUICK: usize = 16;
+
 struct Cgroup {
     prefix: Vec<u8>,
     sys: PathBuf,
@@ -65,7 +68,7 @@ impl Collector for Cgroup {
         out: &mut Vec<u8>,
         problems: &mut Vec<CollectError>,
     ) -> Result<Presence, CollectError> {
-        if self.may_wait(now) {
+        if self.is_due(now) {
             self.list(problems);
             self.listed = Some(now);
         }
@@ -89,9 +92,7 @@ impl Collector for Cgroup {
     }
 
     fn may_wait(&mut self, now: u64) -> bool {
-        // The clock may also have been set back.
-        self.listed
-            .is_none_or(|then| now.abs_diff(then) >= LIST_SECONDS)
+        self.groups.len() > QUICK || self.is_due(now)
     }
 
     fn explain(&self) -> Vec<String> {
@@ -107,6 +108,12 @@ impl Collector for Cgroup {
 }
 
 impl Cgroup {
+    fn is_due(&self, now: u64) -> bool {
+        // The clock may also have been set back.
+        self.listed
+            .is_none_or(|then| now.abs_diff(then) >= LIST_SECONDS)
+    }
+
     fn list(&mut self, problems: &mut Vec<CollectError>) {
         let found = cgroup::groups(&cgroup::hierarchies(&self.sys));
         let mut wrong = Vec::new();

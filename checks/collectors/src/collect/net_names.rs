@@ -266,7 +266,7 @@ impl Names {
     fn next_look(&self, now: u64, is_open: bool, is_waiting: bool) -> Option<(u64, u64)> {
         let wait = match self.again {
             Some((_, wait)) if wait < SLOWLY => (2 * wait).clamp(2, SLOWLY),
-            Some((_, wait)) => wait + 1,
+            Some(_) => SLOWLY + 1,
             None => 0,
         };
         if self.events.is_none() || is_waiting {
@@ -383,4 +383,91 @@ fn name_by_process(namespace: &Namespace, proc: &Path, index: u32) -> Option<Vec
         let text = String::from_utf8_lossy(text);
         Some(namespaces::name_in(&text, index)?.as_bytes().to_vec())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        let filter = Filter {
+            include: None,
+            ignore: None,
+        };
+        Names::new(
+            Path::new("/proc"),
+            Vec::new(),
+            filter,
+            false,
+            Host::default(),
+        )
+    }
+
+    /// How long it waits each time, if nothing gets better.
+    fn waits(mut names: Names, is_open: bool, is_waiting: bool) -> Vec<Option<u64>> {
+        let looks = (0..9).map(|_| {
+            names.again = names.next_look(7, is_open, is_waiting);
+            names.again.map(|(_, wait)| wait)
+        });
+        looks.collect()
+    }
+
+    #[test]
+    fn what_may_come_is_looked_for_more_and_more_seldom() {
+        let with_events = || Names {
+            events: Some(Events::open().unwrap()),
+            ..names()
+        };
+        let soon = [0, 2, 4, 8, 16, 32, 60].map(Some);
+        // A veth whose process never comes is given up, until something happens.
+        let open = waits(with_events(), true, false);
+        assert_eq!(open[..7], soon);
+        assert_eq!(open[7], None);
+        // A Docker that does not answer is asked each minute.
+        let waiting = waits(with_events(), false, true);
+        assert_eq!(waiting[..7], soon);
+        assert_eq!(waiting[7..], [Some(60), Some(60)]);
+        assert_eq!(waits(with_events(), false, false), [None; 9]);
+        // Without events it is looked all the time.
+        assert_eq!(waits(names(), false, false)[7..], [Some(60), Some(60)]);
+    }
+
+    #[test]
+    fn the_first_of_several_owners_names_a_namespace() {
+        let id = |digit: &str| digit.repeat(64);
+        let owned = |owners: Vec<Owner>, name: Option<&str>| {
+            let mut namespace = Namespace::default();
+            namespace.owners = owners;
+            namespace.name = name.map(str::to_owned);
+            namespace
+        };
+        let container = || Owner::Container(id("a"));
+        let job = || Owner::Job("42".to_owned());
+        let machine = || Owner::Machine("db.1".to_owned());
+        let unit = || Owner::Unit("vpn".to_owned());
+        for (namespace, path) in [
+            (
+                owned(vec![unit(), machine(), job(), container()], Some("n")),
+                Some("container.aaaaaaaaaaaa"),
+            ),
+            (
+                owned(vec![unit(), machine(), job()], Some("n")),
+                Some("job.42"),
+            ),
+            (
+                owned(vec![unit(), machine()], Some("n")),
+                Some("container.db_1"),
+            ),
+            (owned(vec![unit()], Some("n.1")), Some("netns.n_1")),
+            (owned(vec![unit()], None), Some("container.vpn")),
+            (owned(vec![], Some("n")), Some("netns.n")),
+            (owned(vec![], None), None),
+        ] {
+            assert_eq!(names().path(&namespace).as_deref(), path, "{namespace:?}");
+        }
+        // Of two with the same path one has it, and the other none.
+        let both = [owned(vec![job()], None), owned(vec![job()], None)];
+        let paths = names().paths(&both);
+        assert_eq!(paths, [Some("job.42".to_owned()), None]);
+    }
 }

@@ -126,8 +126,8 @@ impl Walk<'_> {
             Some(place) => *place,
             None => match seen {
                 Some(inode) => match File::open(&file) {
-                    Ok(file) => self.add(inode, &file)?,
-                    Err(_) => return Ok(()),
+                    Ok(file) if file.metadata()?.ino() == inode => self.add(inode, &file)?,
+                    Ok(_) | Err(_) => return Ok(()),
                 },
                 None => self.with_nsid(nsid),
             },
