@@ -12,6 +12,7 @@
 
 mod builtin;
 mod containers;
+mod containers_agent;
 mod docs;
 mod doctor;
 mod embedded;

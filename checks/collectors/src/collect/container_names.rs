@@ -65,10 +65,12 @@ pub(crate) fn node(name: &str) -> String {
     graphite::sanitise(name).replace('.', "_")
 }
 
-/// Where two would have the same node, the one that was created last has it (an update of a Swarm
-/// service starts the new task before it stops the old one); the others go by their short ids.
+/// Where two would have the same node, the one that was created last has it, if it has started: an
+/// update of a Swarm service makes the new task before it stops the old one, and may start it
+/// before, too. The others go by their short ids.
 fn named(mut containers: Vec<Container>) -> HashMap<String, Known> {
-    containers.sort_by(|one, other| (other.created, &other.id).cmp(&(one.created, &one.id)));
+    let rank = |one: &Container| (one.is_started(), one.created);
+    containers.sort_by(|one, other| (rank(other), &other.id).cmp(&(rank(one), &one.id)));
     let mut owner_of: HashMap<String, String> = HashMap::new();
     let mut known = HashMap::new();
     for container in containers {
@@ -94,12 +96,16 @@ fn named(mut containers: Vec<Container>) -> HashMap<String, Known> {
 mod tests {
     use super::*;
 
-    fn container(id: char, created: i64, name: &str) -> Container {
+    fn container_in(state: &str, id: char, created: i64, name: &str) -> Container {
         let id = String::from(id).repeat(64);
         serde_json::from_value(serde_json::json!({
-            "Id": id, "Created": created, "Names": [format!("/{name}")],
+            "Id": id, "Created": created, "Names": [format!("/{name}")], "State": state,
         }))
         .unwrap()
+    }
+
+    fn container(id: char, created: i64, name: &str) -> Container {
+        container_in("running", id, created, name)
     }
 
     fn nodes(containers: Vec<Container>) -> Vec<(char, String)> {
@@ -126,6 +132,14 @@ mod tests {
         // A name with a slash is an alias, not the container's own.
         assert_eq!(found[3], ('d', "dddddddddddd".to_owned()));
         assert_eq!(node("a.b (c)"), "a_b__c_");
+    }
+
+    #[test]
+    fn one_that_is_about_to_start_leaves_the_name_to_the_one_that_runs() {
+        let next = container_in("created", 'b', 9, "web.1");
+        let found = nodes(vec![next, container('a', 1, "web.1")]);
+        let expected = [('a', "web_1"), ('b', "bbbbbbbbbbbb")];
+        assert_eq!(found, expected.map(|(id, node)| (id, node.to_owned())));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod infiniband_names;
 pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod net;
+mod net_guest;
 mod net_names;
 mod net_table;
 mod said;

@@ -5,38 +5,22 @@
 //! and is looked at again the next time.
 
 use std::collections::{HashMap, HashSet};
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use crate::collect::container_names::{ContainerNames, node};
-use crate::collect::net_table::{Filter, Label, Table};
+use crate::collect::net_guest::Guest;
+use crate::collect::net_table::{Filter, Label};
 use crate::collect::said::Said;
 use crate::collector::CollectError;
 use crate::graphite;
 use crate::source::cgroup_path::Owner;
 use crate::source::docker::Host;
-use crate::source::kernel_file;
 use crate::source::namespaces::{self, NAMED, Namespace};
-use crate::source::rtnetlink::{Events, Link, Rtnetlink};
+use crate::source::rtnetlink::{Events, Rtnetlink};
 
 /// After how many seconds it is looked again where the kernel does not tell of changes, and at
 /// the latest where something has no name yet.
 const SLOWLY: u64 = 60;
-
-/// What the kernel puts into each namespace when the module of a kind of tunnel is loaded.
-const IN_EACH_NAMESPACE: [&[u8]; 10] = [
-    b"lo",
-    b"tunl0",
-    b"gre0",
-    b"gretap0",
-    b"erspan0",
-    b"ip_vti0",
-    b"ip6_vti0",
-    b"sit0",
-    b"ip6tnl0",
-    b"ip6gre0",
-];
 
 /// What is known of who is behind which interface.
 pub(super) struct Names {
@@ -55,21 +39,11 @@ pub(super) struct Names {
     again: Option<(u64, u64)>,
     /// By device, all that were there when it was looked last; `None` where nothing is known.
     labels: Option<HashMap<Vec<u8>, Label>>,
-    /// The veths among them, by number.
-    seen: HashSet<u32>,
+    /// The veths among them that are not matched, by number and by name.
+    open: HashSet<u32>,
     unmatched: Vec<String>,
     guests: Vec<Guest>,
     said: Said,
-}
-
-/// A container with interfaces that have no other end here: it is read itself.
-struct Guest {
-    /// `PROC/PID`. Neither this nor a file that is open for a moment holds its namespace.
-    process: OwnedFd,
-    path: PathBuf,
-    table: Table,
-    /// Its interfaces that are read by their other ends.
-    matched: Vec<Vec<u8>>,
 }
 
 impl Names {
@@ -91,7 +65,7 @@ impl Names {
             has_polled: false,
             again: None,
             labels: None,
-            seen: HashSet::new(),
+            open: HashSet::new(),
             unmatched: Vec::new(),
             guests: Vec::new(),
             said: Said::default(),
@@ -220,15 +194,14 @@ impl Names {
         let paths = self.paths(&found);
 
         let is_first = self.labels.is_none();
-        let seen = std::mem::take(&mut self.seen);
+        let open = std::mem::take(&mut self.open);
         self.unmatched.clear();
         let mut labels = HashMap::with_capacity(links.len());
         let mut matched: Vec<Vec<Vec<u8>>> = vec![Vec::new(); found.len()];
         let mut is_open = false;
         for link in links {
             let label = if link.is_veth {
-                self.seen.insert(link.index);
-                let end = other_end(&link, &found, &self.proc, &mut rtnetlink);
+                let end = namespaces::other_end(&link, &found, &self.proc, &mut rtnetlink);
                 let path = end.as_ref().and_then(|end| paths.get(end.place)?.as_ref());
                 if let (Some(end), Some(path)) = (end, path) {
                     let name = node(&String::from_utf8_lossy(&end.name));
@@ -239,12 +212,13 @@ impl Names {
                 } else {
                     self.unmatched
                         .push(String::from_utf8_lossy(&link.name).into_owned());
-                    // It may be a moment until its process is there; until then it makes no
-                    // series of its own.
-                    let may_come = link.peer_nsid.is_some();
-                    is_open |= may_come;
-                    let is_new = may_come && !is_first && !seen.contains(&link.index);
-                    if is_new || self.ignores_unmatched {
+                    // Its process may come in a moment, or has just gone; until that is clear it
+                    // makes no series of its own.
+                    let may_change = link.peer_nsid.is_some();
+                    is_open |= may_change;
+                    self.open.insert(link.index);
+                    let is_new = !open.contains(&link.index);
+                    if (may_change && is_new && !is_first) || self.ignores_unmatched {
                         Label::Hidden
                     } else {
                         Label::Device
@@ -256,7 +230,12 @@ impl Names {
             labels.insert(link.name, label);
         }
         self.labels = Some(labels);
-        self.guests = self.guests(&found, &paths, matched);
+        let guests = found.iter().zip(&paths).zip(matched);
+        let guests = guests.filter_map(|((namespace, path), matched)| {
+            let prefix = [&self.prefix, path.as_ref()?.as_bytes(), b"."].concat();
+            Guest::of(namespace, &self.proc, prefix, self.filter.clone(), matched)
+        });
+        self.guests = guests.collect();
         self.again = self.next_look(now, is_open, is_waiting);
         Ok(())
     }
@@ -304,85 +283,6 @@ impl Names {
             (None, None) => None,
         }
     }
-
-    /// Those that have interfaces beside the matched ones.
-    fn guests(
-        &self,
-        found: &[Namespace],
-        paths: &[Option<String>],
-        matched: Vec<Vec<Vec<u8>>>,
-    ) -> Vec<Guest> {
-        let mut buffer = Vec::new();
-        let all = found.iter().zip(paths).zip(matched);
-        all.filter_map(|((namespace, path), matched)| {
-            let path = path.as_ref()?;
-            let prefix = [&self.prefix, path.as_bytes(), b"."].concat();
-            let process = namespace.open_process(&self.proc)?;
-            let pid = namespace.pid?.to_string();
-            let mut guest = Guest {
-                process,
-                path: self.proc.join(pid).join("net/dev"),
-                table: Table::new(prefix, None, self.filter.clone()),
-                matched,
-            };
-            guest.read(&mut buffer).ok()?;
-            guest.table.shows_any().then_some(guest)
-        })
-        .collect()
-    }
-}
-
-impl Guest {
-    /// Reads its interfaces. An error if its first process is not there any more; a problem if
-    /// what the kernel says is not understood.
-    fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<CollectError>> {
-        let text = kernel_file::read_below(self.process.as_fd(), "net/dev", buffer)?;
-        let matched = &self.matched;
-        let label = |name: &[u8]| {
-            if IN_EACH_NAMESPACE.contains(&name) || matched.iter().any(|one| one == name) {
-                Label::Hidden
-            } else {
-                Label::Named(node(&String::from_utf8_lossy(name)))
-            }
-        };
-        let malformed = self.table.update(text, label).err();
-        Ok(malformed.map(|malformed| CollectError::malformed(&self.path, malformed)))
-    }
-}
-
-/// The other end of a veth.
-struct End {
-    /// Which of the namespaces it is in.
-    place: usize,
-    /// What it is called there.
-    name: Vec<u8>,
-}
-
-fn other_end(
-    link: &Link,
-    found: &[Namespace],
-    proc: &Path,
-    rtnetlink: &mut Rtnetlink,
-) -> Option<End> {
-    let (index, nsid) = link.peer.zip(link.peer_nsid)?;
-    let place = found.iter().position(|one| one.nsid == Some(nsid))?;
-    let name = match rtnetlink.link_in(nsid, index) {
-        // A number can have been given anew: the other end is that whose other end is this.
-        Ok(Some(end)) => (end.is_veth && end.peer == Some(link.index)).then_some(end.name)?,
-        // An old kernel, or one that we may not ask that.
-        Ok(None) | Err(_) => name_by_process(found.get(place)?, proc, index)?,
-    };
-    Some(End { place, name })
-}
-
-fn name_by_process(namespace: &Namespace, proc: &Path, index: u32) -> Option<Vec<u8>> {
-    let process = namespace.open_process(proc)?;
-    let mut buffer = Vec::new();
-    ["net/igmp", "net/dev_mcast"].iter().find_map(|file| {
-        let text = kernel_file::read_below(process.as_fd(), file, &mut buffer).ok()?;
-        let text = String::from_utf8_lossy(text);
-        Some(namespaces::name_in(&text, index)?.as_bytes().to_vec())
-    })
 }
 
 #[cfg(test)]

@@ -45,6 +45,9 @@ pub struct Container {
     /// When it was created, in seconds since the epoch.
     #[serde(default)]
     pub created: i64,
+    /// `created`, `running`, `paused` or `restarting`.
+    #[serde(default)]
+    state: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -85,6 +88,12 @@ impl Container {
             (!name.is_empty() && !name.contains('/')).then_some(name)
         });
         own.map(str::to_owned)
+    }
+
+    /// Whether it was started already.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        self.state.as_deref() != Some("created")
     }
 
     /// Whether it lives in the network namespace of another container.

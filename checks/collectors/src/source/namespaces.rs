@@ -16,7 +16,8 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fstatat};
 
 use crate::source::cgroup_path::{self, Owner};
-use crate::source::rtnetlink::Rtnetlink;
+use crate::source::kernel_file;
+use crate::source::rtnetlink::{Link, Rtnetlink};
 
 /// Where ip-netns(8) keeps named namespaces.
 pub const NAMED: &str = "/run/netns";
@@ -195,6 +196,44 @@ impl Walk<'_> {
         });
         self.found.len() - 1
     }
+}
+
+/// The other end of a veth.
+#[derive(Debug)]
+pub struct End {
+    /// Which of the namespaces it is in.
+    pub place: usize,
+    /// What it is called there.
+    pub name: Vec<u8>,
+}
+
+/// Finds it among these namespaces. `None` if it is in none of them, or what is read does not fit
+/// together.
+pub fn other_end(
+    link: &Link,
+    found: &[Namespace],
+    proc: &Path,
+    rtnetlink: &mut Rtnetlink,
+) -> Option<End> {
+    let (index, nsid) = link.peer.zip(link.peer_nsid)?;
+    let place = found.iter().position(|one| one.nsid == Some(nsid))?;
+    let name = match rtnetlink.link_in(nsid, index) {
+        // A number can have been given anew: the other end is that whose other end is this.
+        Ok(Some(end)) => (end.is_veth && end.peer == Some(link.index)).then_some(end.name)?,
+        // An old kernel, or one that we may not ask that.
+        Ok(None) | Err(_) => name_by_process(found.get(place)?, proc, index)?,
+    };
+    Some(End { place, name })
+}
+
+fn name_by_process(namespace: &Namespace, proc: &Path, index: u32) -> Option<Vec<u8>> {
+    let process = namespace.open_process(proc)?;
+    let mut buffer = Vec::new();
+    ["net/igmp", "net/dev_mcast"].iter().find_map(|file| {
+        let text = kernel_file::read_below(process.as_fd(), file, &mut buffer).ok()?;
+        let text = String::from_utf8_lossy(text);
+        Some(name_in(&text, index)?.as_bytes().to_vec())
+    })
 }
 
 fn inode(path: &Path) -> io::Result<u64> {
