@@ -292,10 +292,9 @@ fn read(answer: impl Read) -> Result<Vec<Container>, Why> {
             break;
         }
     }
-    serde_json::from_reader(answer).map_err(|error| match error.io_error_kind() {
-        Some(kind) => Why::Exchange(kind.into()),
-        None => Why::Answer(error),
-    })
+    let mut body = Vec::new();
+    answer.read_to_end(&mut body)?;
+    serde_json::from_slice(&body).map_err(Why::Answer)
 }
 
 #[cfg(test)]

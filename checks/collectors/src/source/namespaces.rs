@@ -149,6 +149,10 @@ impl Walk<'_> {
     }
 
     fn named(&mut self, path: &Path, name: &str) -> io::Result<()> {
+        // It tells nothing, and its container starts a moment later.
+        if is_of_an_engine(name) {
+            return Ok(());
+        }
         let Ok(file) = File::open(path) else {
             return Ok(());
         };
@@ -251,6 +255,18 @@ fn ended(error: io::Error) -> io::Result<()> {
     }
 }
 
+/// Whether a container engine made up the name: `cni-` (containerd, CRI-O) or `netns-` (Podman), and
+/// a UUID.
+fn is_of_an_engine(name: &str) -> bool {
+    let id = name.strip_prefix("cni-").or(name.strip_prefix("netns-"));
+    id.is_some_and(|id| {
+        id.len() == 36
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    })
+}
+
 /// The path in a line of `PROC/PID/cgroup`: `HIERARCHY:CONTROLLERS:PATH`.
 pub(crate) fn path_of(line: &str) -> Option<&str> {
     line.splitn(3, ':').nth(2)
@@ -290,6 +306,19 @@ mod tests {
         }
         assert_eq!(name_in(IGMP, 1), Some("lo"));
         assert_eq!(name_in(IGMP, 10000), None);
+    }
+
+    #[test]
+    fn a_name_that_an_engine_made_up_is_none() {
+        for (name, is_one) in [
+            ("cni-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9", true),
+            ("netns-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9", true),
+            ("cni-lab", false),
+            ("netns-1", false),
+            ("0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9", false),
+        ] {
+            assert_eq!(is_of_an_engine(name), is_one, "{name}");
+        }
     }
 
     #[test]
