@@ -122,11 +122,10 @@ fn a_failing_check_says_which_containers_and_jobs_run() {
     agent.stderr_line("the context of failing checks is not known in full");
 }
 
-/// A process in a namespace of its own and in the control group of a container, without Docker;
-/// it has an interface vethX, eth0 inside.
-fn container(room: &Room, groups: &Groups) -> String {
-    let id = "0123456789abcdef".repeat(4);
-    let group = format!("{}/{id}", groups.name());
+/// A process in a namespace of its own and in this control group; it has an interface vethX, eth0
+/// inside.
+fn process(room: &Room, groups: &Groups, group: &str) {
+    let group = format!("{}/{group}", groups.name());
     room.sh(&format!(
         "root=/sys/fs/cgroup; [ -e $root/cgroup.procs ] || root=$root/pids
         mkdir -p $root/{group}
@@ -137,7 +136,29 @@ fn container(room: &Room, groups: &Groups) -> String {
         ip link set vethX up
         nsenter -n -t $! ip link set eth0 up"
     ));
+}
+
+/// The same in the group of a container, without Docker. Its id.
+fn container(room: &Room, groups: &Groups) -> String {
+    let id = "0123456789abcdef".repeat(4);
+    process(room, groups, &id);
     id
+}
+
+#[test]
+fn a_service_with_a_network_of_its_own_is_known_when_it_is_seen_again() {
+    let Some(room) = Room::new() else {
+        return;
+    };
+    let groups = Groups::of(&room);
+    room.sh("ip link add left type veth peer name right");
+    let mut agent = room.agent(&settings("unix:///run/docker.sock"));
+    agent.stdout_line("n.net.left.rx_bytes ");
+    process(&room, &groups, "vpn.service");
+    agent.stdout_line("n.net.container.vpn.eth0.rx_bytes ");
+    drop(room);
+    drop(groups);
+    assert!(!agent.seen().contains("n.net.vethX."));
 }
 
 /// Its interfaces live for as long as its namespace, which whoever reads there would hold.

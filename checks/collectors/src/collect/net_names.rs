@@ -42,6 +42,8 @@ pub(super) struct Names {
     /// The veths among them that are not matched, by number and by name.
     open: HashSet<u32>,
     unmatched: Vec<String>,
+    /// The paths of units, which count when they are found again.
+    once: HashSet<String>,
     guests: Vec<Guest>,
     said: Said,
 }
@@ -67,6 +69,7 @@ impl Names {
             labels: None,
             open: HashSet::new(),
             unmatched: Vec::new(),
+            once: HashSet::new(),
             guests: Vec::new(),
             said: Said::default(),
         }
@@ -192,8 +195,14 @@ impl Names {
             problems.push(error.into());
         }
         let paths = self.paths(&found);
+        let unsure = paths.iter().flatten().filter(|whose| !whose.is_sure);
+        let unsure: HashSet<String> = unsure.map(|whose| whose.path.clone()).collect();
 
-        let is_first = self.labels.is_none();
+        let before = self.labels.take();
+        let is_first = before.is_none();
+        let had = |device: &[u8]| before.as_ref()?.get(device);
+        let once = std::mem::take(&mut self.once);
+        let is_known = |whose: &Whose| whose.is_sure || is_first || once.contains(&whose.path);
         let open = std::mem::take(&mut self.open);
         self.unmatched.clear();
         let mut labels = HashMap::with_capacity(links.len());
@@ -202,13 +211,20 @@ impl Names {
         for link in links {
             let label = if link.is_veth {
                 let end = namespaces::other_end(&link, &found, &self.proc, &mut rtnetlink);
-                let path = end.as_ref().and_then(|end| paths.get(end.place)?.as_ref());
-                if let (Some(end), Some(path)) = (end, path) {
+                let whose = end.as_ref().and_then(|end| paths.get(end.place)?.as_ref());
+                if let (Some(end), Some(whose)) = (end, whose) {
                     let name = node(&String::from_utf8_lossy(&end.name));
                     if let Some(matched) = matched.get_mut(end.place) {
                         matched.push(end.name);
                     }
-                    Label::OtherEnd(format!("{path}.{name}"))
+                    let label = Label::OtherEnd(format!("{}.{name}", whose.path));
+                    // What is new is looked at once more, as it may not have been finished.
+                    is_open |= had(&link.name) != Some(&label);
+                    if is_known(whose) {
+                        label
+                    } else {
+                        Label::Hidden
+                    }
                 } else {
                     self.unmatched
                         .push(String::from_utf8_lossy(&link.name).into_owned());
@@ -230,9 +246,11 @@ impl Names {
             labels.insert(link.name, label);
         }
         self.labels = Some(labels);
+        self.once = unsure;
         let guests = found.iter().zip(&paths).zip(matched);
         let guests = guests.filter_map(|((namespace, path), matched)| {
-            let prefix = [&self.prefix, path.as_ref()?.as_bytes(), b"."].concat();
+            let whose = path.as_ref().filter(|whose| is_known(whose))?;
+            let prefix = [&self.prefix, whose.path.as_bytes(), b"."].concat();
             Guest::of(namespace, &self.proc, prefix, self.filter.clone(), matched)
         });
         self.guests = guests.collect();
@@ -254,35 +272,46 @@ impl Names {
         (is_open && wait <= SLOWLY).then_some((now, wait))
     }
 
-    /// `container.NAME`, `job.ID` or `netns.NAME` for each namespace that has such an owner.
-    fn paths(&self, found: &[Namespace]) -> Vec<Option<String>> {
+    /// Whose each namespace is, if it is anybody's.
+    fn paths(&self, found: &[Namespace]) -> Vec<Option<Whose>> {
         let mut taken = HashSet::new();
         found
             .iter()
             .map(|namespace| {
-                let path = self.path(namespace)?;
-                taken.insert(path.clone()).then_some(path)
+                let whose = self.whose(namespace)?;
+                taken.insert(whose.path.clone()).then_some(whose)
             })
             .collect()
     }
 
-    fn path(&self, namespace: &Namespace) -> Option<String> {
+    fn whose(&self, namespace: &Namespace) -> Option<Whose> {
         let owner = namespace.owners.iter().min_by_key(|owner| match owner {
             Owner::Container(id) => (0, self.docker.joins_another(id)),
             Owner::Job(_) => (1, false),
             Owner::Machine(_) => (2, false),
             Owner::Unit(_) => (3, false),
         });
-        match (owner, &namespace.name) {
-            (Some(Owner::Container(id)), _) => Some(format!("container.{}", self.docker.node(id)?)),
-            (Some(Owner::Job(id)), _) => Some(format!("job.{id}")),
-            (None | Some(Owner::Unit(_)), Some(name)) => Some(format!("netns.{}", node(name))),
+        let is_sure = !matches!((owner, &namespace.name), (Some(Owner::Unit(_)), None));
+        let path = match (owner, &namespace.name) {
+            (Some(Owner::Container(id)), _) => format!("container.{}", self.docker.node(id)?),
+            (Some(Owner::Job(id)), _) => format!("job.{id}"),
+            (None | Some(Owner::Unit(_)), Some(name)) => format!("netns.{}", node(name)),
             (Some(Owner::Machine(name) | Owner::Unit(name)), _) => {
-                Some(format!("container.{}", node(name)))
+                format!("container.{}", node(name))
             }
-            (None, None) => None,
-        }
+            (None, None) => return None,
+        };
+        Some(Whose { path, is_sure })
     }
+}
+
+/// Whose a namespace is.
+#[derive(Debug, PartialEq, Eq)]
+struct Whose {
+    /// `container.NAME`, `job.ID` or `netns.NAME`.
+    path: String,
+    /// Not of a unit: a container's first process may be in that of its engine for a moment.
+    is_sure: bool,
 }
 
 #[cfg(test)]
@@ -363,11 +392,13 @@ mod tests {
             (owned(vec![], Some("n")), Some("netns.n")),
             (owned(vec![], None), None),
         ] {
-            assert_eq!(names().path(&namespace).as_deref(), path, "{namespace:?}");
+            let whose = names().whose(&namespace).map(|whose| whose.path);
+            assert_eq!(whose.as_deref(), path, "{namespace:?}");
         }
         // Of two with the same path one has it, and the other none.
         let both = [owned(vec![job()], None), owned(vec![job()], None)];
         let paths = names().paths(&both);
-        assert_eq!(paths, [Some("job.42".to_owned()), None]);
+        let had: Vec<bool> = paths.iter().map(Option::is_some).collect();
+        assert_eq!(had, [true, false]);
     }
 }
