@@ -5,6 +5,8 @@
 //! | [`part`] | what happens where a real part is missing |
 //! | [`rabbitmq`] | a `RabbitMQ` node of the test's own |
 //! | [`redis`] | Redis servers and a sentinel of the test's own |
+//! | [`room`] | network, mount and process namespaces of the test's own |
+//! | [`docker`] | a Docker Engine in such a room |
 //! | [`cable`] | a connection to a broker that can be cut |
 //! | [`certificates`] | an authority and what it has signed |
 //! | [`network`] | a network namespace of the test's own |
@@ -32,6 +34,7 @@
 
 pub mod cable;
 pub mod certificates;
+pub mod docker;
 pub mod endpoint;
 pub mod fabric;
 pub mod fixture;
@@ -43,6 +46,7 @@ pub mod port;
 pub mod program;
 pub mod rabbitmq;
 pub mod redis;
+pub mod room;
 pub mod server;
 
 use std::time::Duration;

@@ -7,22 +7,30 @@ use std::path::Path;
 /// (`VENUS_REQUIRE_PARTS=1`, as in CI), it fails instead.
 #[must_use]
 pub fn find(part: &str, paths: &[&'static str]) -> Option<&'static Path> {
-    let mut all = paths.iter().copied().map(Path::new);
-    let found = all.find(|path| path.exists());
-    found.or_else(|| missing(&format!("{part} (none of {})", paths.join(", "))))
+    find_or_fail(part, paths, is_required())
 }
 
-/// Something is missing that the test needs. It is to return at once, or fails
-/// here, as in [`find`].
+fn find_or_fail(part: &str, paths: &[&'static str], required: bool) -> Option<&'static Path> {
+    let mut all = paths.iter().copied().map(Path::new);
+    all.find(|path| path.exists()).or_else(|| {
+        let reason = format!("{part} is missing (none of {})", paths.join(", "));
+        skip(&reason, required)
+    })
+}
+
+/// The test is to return at once, or fails, because of something else than a file.
 #[must_use]
 pub fn missing<T>(what: &str) -> Option<T> {
-    let required = std::env::var_os("VENUS_REQUIRE_PARTS").is_some_and(|value| value == "1");
-    skip_or_fail(what, required)
+    skip(&format!("{what} is missing"), is_required())
 }
 
-fn skip_or_fail<T>(what: &str, required: bool) -> Option<T> {
-    assert!(!required, "missing: {what}, and VENUS_REQUIRE_PARTS=1");
-    eprintln!("SKIPPED: missing: {what}");
+fn is_required() -> bool {
+    std::env::var_os("VENUS_REQUIRE_PARTS").is_some_and(|value| value == "1")
+}
+
+fn skip<T>(reason: &str, required: bool) -> Option<T> {
+    assert!(!required, "{reason}, and VENUS_REQUIRE_PARTS=1");
+    eprintln!("SKIPPED: {reason}");
     None
 }
 
@@ -30,20 +38,18 @@ fn skip_or_fail<T>(what: &str, required: bool) -> Option<T> {
 mod tests {
     use super::*;
 
+    const NOWHERE: [&str; 1] = ["/nonexistent/part"];
+
     #[test]
-    fn a_part_that_is_there_is_found() {
-        let shell = find("sh", &["/nonexistent/sh", "/bin/sh"]);
+    fn a_part_that_is_missing_skips_the_test() {
+        assert_eq!(find_or_fail("a part", &NOWHERE, false), None);
+        let shell = find_or_fail("sh", &["/nonexistent/sh", "/bin/sh"], true);
         assert_eq!(shell, Some(Path::new("/bin/sh")));
     }
 
     #[test]
-    fn a_part_that_is_missing_skips_the_test() {
-        assert_eq!(skip_or_fail::<()>("a part", false), None);
-    }
-
-    #[test]
-    #[should_panic(expected = "missing: a part, and VENUS_REQUIRE_PARTS=1")]
+    #[should_panic(expected = "a part is missing (none of /nonexistent/part)")]
     fn a_part_that_is_missing_fails_the_test_where_it_is_required() {
-        assert_eq!(skip_or_fail::<()>("a part", true), None);
+        assert_eq!(find_or_fail("a part", &NOWHERE, true), None);
     }
 }

@@ -35,18 +35,23 @@ pub fn builtin_checks(settings: &Settings) -> Vec<Check> {
             client.subscriptions.iter().any(subscribed)
                 && !checks.iter().any(|check| check.name == builtin.check)
         })
-        .map(|(extension, builtin)| Check {
-            name: builtin.check.to_owned(),
-            definition: Attributes::from_iter([
+        .map(|(extension, builtin)| {
+            let mut definition = Attributes::from_iter([
                 ("extension".to_owned(), json!(extension)),
                 ("standalone".to_owned(), json!(true)),
                 ("interval".to_owned(), json!(venus.interval.as_secs())),
                 ("type".to_owned(), json!("metric")),
                 ("handlers".to_owned(), json!(venus.handlers)),
-                ("name".to_owned(), json!(builtin.check)),
-            ]),
-            recurrence: Some(Recurrence::Every(venus.interval)),
-            builtin: true,
+            ]);
+            let options = venus.metrics.get(extension).cloned();
+            definition.extend(options.into_iter().flatten());
+            definition.insert("name".to_owned(), json!(builtin.check));
+            Check {
+                name: builtin.check.to_owned(),
+                definition,
+                recurrence: Some(Recurrence::Every(venus.interval)),
+                builtin: true,
+            }
         })
         .collect()
 }
@@ -177,6 +182,9 @@ fn build(
     let mut given = Given::of(spec.options);
     for option in spec.options {
         match check.get(&option.attribute()) {
+            None | Some(Value::Null) if option.name == "docker-host" => {
+                given.set(option.name, &venus.docker.to_string())?;
+            }
             None | Some(Value::Null) => {}
             Some(Value::String(text)) => given.set(option.name, text)?,
             Some(other) => given.set(option.name, &other.to_string())?,

@@ -6,6 +6,7 @@
 
 mod builtin;
 mod command;
+mod context;
 mod environment;
 mod hooks;
 mod orphans;

@@ -2,6 +2,7 @@
 
 use super::builtin::{BuiltinError, Collected, Collectors};
 use super::command::{Groups, Limits, input, rounded, run_command};
+use super::context::Context;
 use super::environment::ChildEnvironment;
 use super::hooks::run_hook;
 use super::tokens::{has_tokens, substituted};
@@ -32,6 +33,7 @@ pub struct Runner {
     collectors: RefCell<Collectors>,
     /// What collectors could not measure, by check, and when that was last so.
     noted: RefCell<HashMap<String, HashMap<String, Instant>>>,
+    context: Context,
     /// Checks that are running; none runs twice at a time.
     in_progress: RefCell<HashSet<String>>,
     slots: RefCell<Slots>,
@@ -68,6 +70,7 @@ impl Runner {
             environment,
             collectors: RefCell::new(Collectors::new()),
             noted: RefCell::default(),
+            context: Context::default(),
             in_progress: RefCell::default(),
             groups: Groups::default(),
             idle: Notify::new(),
@@ -230,6 +233,7 @@ impl Runner {
         check.insert("output".to_owned(), json!(done.output));
         check.insert("status".to_owned(), json!(done.status));
         if self.stage.get() != Stage::Killed {
+            self.context.add(&mut check, &settings, &self.log).await;
             run_hook(&mut check, done.status, &settings, &variables, &self.groups).await;
         }
         self.publish(check);
@@ -250,12 +254,16 @@ impl Runner {
             .take(spec, &check, &client.name, venus);
         let mut kept = match taken {
             Ok(kept) => kept,
-            Err(error) => return self.collected(check, spec, executed, started, Err(error)),
+            Err(error) => {
+                let check = self.collected(check, spec, executed, started, Err(error));
+                return self.conclude(check, settings, running);
+            }
         };
         if !kept.may_wait(executed) {
             let collected = kept.collect(executed);
             self.collectors.borrow_mut().keep(kept);
-            return self.collected(check, spec, executed, started, collected);
+            let check = self.collected(check, spec, executed, started, collected);
+            return self.conclude(check, settings, running);
         }
         let runner = Rc::clone(self);
         spawn_local(async move {
@@ -276,13 +284,31 @@ impl Runner {
                 if Rc::ptr_eq(&settings, &runner.settings.get()) {
                     runner.collectors.borrow_mut().keep(kept);
                 }
-                runner.collected(check, spec, executed, started, collected);
+                let mut check = runner.collected(check, spec, executed, started, collected);
+                let (context, log) = (&runner.context, &runner.log);
+                context.add(&mut check, &settings, log).await;
+                runner.publish(check);
             }
             drop(running);
         });
     }
 
-    /// Publishes what a collector answered.
+    /// Publishes the result of a collector that ran in place, with its context if
+    /// it needs one.
+    fn conclude(self: &Rc<Self>, mut check: Attributes, settings: Rc<Settings>, running: Running) {
+        if !Context::concerns(&check) {
+            return self.publish(check);
+        }
+        let runner = Rc::clone(self);
+        spawn_local(async move {
+            let (context, log) = (&runner.context, &runner.log);
+            context.add(&mut check, &settings, log).await;
+            runner.publish(check);
+            drop(running);
+        });
+    }
+
+    /// The result of what a collector answered.
     fn collected(
         &self,
         mut check: Attributes,
@@ -290,7 +316,7 @@ impl Runner {
         executed: u64,
         started: Instant,
         collected: Result<Collected, BuiltinError>,
-    ) {
+    ) -> Attributes {
         let (output, status) = match collected {
             Ok(collected) => {
                 self.note(&check, collected.notes);
@@ -302,7 +328,7 @@ impl Runner {
         check.insert("duration".to_owned(), rounded(started.elapsed()));
         check.insert("output".to_owned(), Value::String(output));
         check.insert("status".to_owned(), json!(status));
-        self.publish(check);
+        check
     }
 
     /// Says what a collector could not measure, when that is news: what comes and

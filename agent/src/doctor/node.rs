@@ -15,7 +15,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
 use venus_collectors::registry;
-use venus_event::Attributes;
 
 /// How long whoever listens at a port of ours may take to say who it is.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -226,11 +225,11 @@ fn collectors(settings: &Settings, report: &mut Report) {
     let mut collectors = Collectors::new();
     let host = &settings.client.name;
     for spec in registry::all() {
-        let none = Attributes::new();
+        let options = settings.venus.metrics.get(spec.name).cloned();
         let now = clock::epoch_seconds();
         let name = spec.name;
         let collected = collectors
-            .take(spec, &none, host, &settings.venus)
+            .take(spec, &options.unwrap_or_default(), host, &settings.venus)
             .and_then(|mut collector| collector.collect(now));
         match collected {
             Ok(collected) => {

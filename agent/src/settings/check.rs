@@ -8,6 +8,9 @@ use serde_json::Value;
 use std::time::Duration;
 use venus_event::Attributes;
 
+/// What a failing check can be told of.
+pub(crate) const CONTEXT: [&str; 2] = ["containers", "jobs"];
+
 /// A check that the settings define.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
@@ -40,6 +43,11 @@ impl Check {
         }
         read_execution(reader);
         read_event(reader);
+        if let Some(words) = reader.strings("context")
+            && !words.iter().all(|word| CONTEXT.contains(word))
+        {
+            reader.problem("context", "must be of containers and jobs");
+        }
         let interval = reader.positive("interval");
         let publish = reader.boolean("publish").unwrap_or(true);
         let cron = read_cron(reader);

@@ -1,10 +1,14 @@
 //! `venus`: what only this agent has.
 
 use super::reader::Reader;
+use serde_json::Value;
+use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
-use venus_collectors::Roots;
+use venus_collectors::source::docker::Host;
+use venus_collectors::{Given, OptionError, Roots, Spec, registry};
+use venus_event::Attributes;
 
 /// The agent's own settings.
 #[derive(Debug, Clone)]
@@ -23,6 +27,11 @@ pub struct Venus {
     pub check_timeout: Option<Duration>,
     /// How many bytes of a command's output are kept.
     pub max_output: usize,
+    /// Options of the built-in checks' collectors, by collector: attributes that
+    /// their definitions get.
+    pub metrics: HashMap<String, Attributes>,
+    /// Where Docker tells the names of containers.
+    pub docker: Host,
     /// Below which directories the collectors read.
     pub roots: Roots,
 }
@@ -32,13 +41,15 @@ impl Venus {
     /// are on by default where the agent is `embedded`: behind a broker a
     /// drop-in adds nothing unasked.
     pub fn read(reader: &mut Reader<'_>, embedded: bool) -> Self {
-        const KNOWN: [&str; 9] = [
+        const KNOWN: [&str; 11] = [
             "builtin_checks",
             "interval",
             "handlers",
             "scheme",
             "check_timeout",
             "max_output",
+            "metrics",
+            "docker_host",
             "proc_path",
             "sys_path",
             "dev_path",
@@ -65,6 +76,8 @@ impl Venus {
                 .positive("max_output")
                 .and_then(|bytes| usize::try_from(bytes).ok())
                 .unwrap_or(1 << 20),
+            metrics: read_metrics(reader),
+            docker: read_docker_host(reader),
             roots: Roots {
                 proc: reader
                     .string("proc_path")
@@ -81,4 +94,49 @@ impl Venus {
         let devices = fs::read_dir(self.roots.sys.join("class/infiniband"));
         devices.is_ok_and(|mut devices| devices.next().is_some())
     }
+}
+
+fn read_metrics(reader: &mut Reader<'_>) -> HashMap<String, Attributes> {
+    let mut all = HashMap::new();
+    let Some(mut metrics) = reader.child("metrics") else {
+        return all;
+    };
+    for (name, value) in metrics.object() {
+        let spec = registry::find(name).filter(|spec| spec.builtin.is_some());
+        let (Some(spec), Some(attributes)) = (spec, value.as_object()) else {
+            let with_builtin = registry::all().iter().filter(|spec| spec.builtin.is_some());
+            let known: Vec<&str> = with_builtin.map(|spec| spec.name).collect();
+            let known = known.join(", ");
+            metrics.problem(name, &format!("must be a hash, of one of {known}"));
+            continue;
+        };
+        if let Err(error) = options(spec, attributes) {
+            metrics.problem(name, &format!("is wrong: {error}"));
+        }
+        all.insert(name.clone(), attributes.clone());
+    }
+    all
+}
+
+/// The options of a collector among attributes that are nothing else.
+fn options(spec: &Spec, attributes: &Attributes) -> Result<Given, OptionError> {
+    let mut given = Given::of(spec.options);
+    for (attribute, value) in attributes {
+        let name = attribute.replace('_', "-");
+        match value {
+            Value::String(text) => given.set(&name, text)?,
+            other => given.set(&name, &other.to_string())?,
+        }
+    }
+    Ok(given)
+}
+
+fn read_docker_host(reader: &mut Reader<'_>) -> Host {
+    let Some(uri) = reader.string("docker_host") else {
+        return Host::default();
+    };
+    Host::new(uri).unwrap_or_else(|| {
+        reader.problem("docker_host", "must be unix:///PATH");
+        Host::default()
+    })
 }

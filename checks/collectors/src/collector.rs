@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::source::docker::DockerError;
 use crate::source::infiniband::umad::UmadError;
 use crate::source::kernel_file::FileError;
 use crate::source::text::Malformed;
@@ -94,6 +95,20 @@ pub enum CollectError {
         /// The metric that would have been derived.
         metric: &'static str,
     },
+    /// The kernel does not tell which interface leads where.
+    #[error(
+        "cannot find out what is behind the veth interfaces: {what}: {source}; \
+         they keep their device names"
+    )]
+    Namespaces {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Docker does not tell the names of its containers.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// Two sources would be written under the same Graphite paths.
     #[error(
         "{} has {count} devices, whose ports would share their paths; \

@@ -26,6 +26,7 @@ mod collector;
 pub mod graphite;
 mod options;
 pub mod registry;
+pub mod running;
 pub mod source;
 mod spec;
 pub mod state;

@@ -1,14 +1,15 @@
 //! The list of all collectors.
 
-use crate::collect::{cpu, infiniband, load, memory, net};
+use crate::collect::{cgroup, cpu, infiniband, load, memory, net};
 use crate::spec::Spec;
 
-static ALL: [&Spec; 5] = [
+static ALL: [&Spec; 6] = [
     &cpu::SPEC,
     &load::SPEC,
     &memory::SPEC,
     &net::SPEC,
     &infiniband::SPEC,
+    &cgroup::SPEC,
 ];
 
 /// Every collector, in the order in which they are listed and run.

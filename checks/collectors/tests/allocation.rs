@@ -15,6 +15,7 @@ mod trees;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::path::Path;
 
 use trees::{CASES, NOW};
 use venus_collectors::Presence;
@@ -54,14 +55,19 @@ fn only_the_first_collection_allocates() {
     for case in CASES {
         let (_copy, mut collector) = case.on_a_copy();
         let (mut out, mut problems) = (Vec::with_capacity(64 * 1024), Vec::new());
+        let mut steady = 0;
         for time in 0..5 {
             out.clear();
+            let now = NOW + 10 * time;
+            // One that looks around anew says so before.
+            let is_steady = !collector.may_wait(now);
             let before = ALLOCATIONS.get();
-            let presence = collector.collect(NOW + 10 * time, &mut out, &mut problems);
+            let presence = collector.collect(now, &mut out, &mut problems);
             let allocated = ALLOCATIONS.get() - before;
             assert!(matches!(presence, Ok(Presence::Here)));
             assert!(!out.is_empty());
-            if time > 0 {
+            if time > 0 && is_steady {
+                steady += 1;
                 assert_eq!(
                     allocated, 0,
                     "{} {:?}, collection {time}",
@@ -69,5 +75,29 @@ fn only_the_first_collection_allocates() {
                 );
             }
         }
+        assert!(steady >= 3, "{} is hardly ever steady", case.collector);
     }
+}
+
+/// The same on this machine's own interfaces, whatever they are.
+#[test]
+fn nor_does_naming_by_container() {
+    let options = [
+        ("name-by", "container"),
+        ("docker-host", "unix:///nonexistent/docker.sock"),
+    ];
+    let mut collector = trees::build("metrics-net", Path::new("/"), "s", &options);
+    let (mut out, mut problems) = (Vec::with_capacity(1 << 20), Vec::with_capacity(64));
+    for time in 0..10 {
+        out.clear();
+        let is_steady = !collector.may_wait(NOW + time);
+        let before = ALLOCATIONS.get();
+        let presence = collector.collect(NOW + time, &mut out, &mut problems);
+        let allocated = ALLOCATIONS.get() - before;
+        // A machine without an interface says so in words.
+        if is_steady && matches!(presence, Ok(Presence::Here)) {
+            assert_eq!(allocated, 0, "collection {time}");
+        }
+    }
+    assert!(!collector.may_wait(NOW + 11), "it is never steady");
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::Output;
 use venus_tests::certificates::Certificates;
+use venus_tests::fixture;
 use venus_tests::port;
 use venus_tests::program::{self, Running, wait_until};
 use venus_tests::rabbitmq::{PASSWORD, RabbitMq};
@@ -18,6 +19,8 @@ fn settings(more: &Value) -> Value {
             "name": "one", "address": "192.0.2.1", "subscriptions": ["all", "roundrobin:x"],
             "socket": closed, "http_socket": closed,
         },
+        // Not this host's, where other tests have their containers.
+        "venus": {"sys_path": fixture::path("plugins/vm/sys")},
     });
     for (key, value) in more.as_object().unwrap() {
         settings[key] = value.clone();
@@ -218,7 +221,7 @@ fn what_is_wrong_on_this_node_is_found_without_a_broker() {
             "mistyped": {"command": "df", "intervall": 5, "standalone": true, "cron": "* * * * *"},
         },
         "handlers": {"slack": {"type": "pipe", "command": "handler-gone"}},
-        "venus": {"proc_path": "/nonexistent"},
+        "venus": {"proc_path": "/nonexistent", "sys_path": "/nonexistent"},
     }));
     settings["client"]["socket"] = json!({"port": port});
     settings["client"]["http_socket"] = json!({"port": taken_port});

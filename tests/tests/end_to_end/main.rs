@@ -11,6 +11,8 @@
 )]
 
 mod builtin;
+mod containers;
+mod containers_agent;
 mod docs;
 mod doctor;
 mod embedded;

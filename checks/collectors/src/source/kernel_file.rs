@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -103,6 +104,25 @@ pub fn has_vanished(error: &io::Error) -> bool {
 /// Reads an attribute that is not worth an open file.
 pub fn read_once<'b>(path: &Path, buffer: &'b mut [u8; ATTRIBUTE_BYTES]) -> io::Result<&'b [u8]> {
     let length = read_at(&open(path)?, buffer, 0)?;
+    Ok(buffer.get(..length).unwrap_or_default())
+}
+
+/// Reads the whole of a file that is not worth an open one, or may not be held open. `buffer` is
+/// reused as in [`KernelFile::read`].
+pub fn read_whole<'b>(path: &Path, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
+    let length = read_to_end(&open(path)?, buffer)?;
+    Ok(buffer.get(..length).unwrap_or_default())
+}
+
+/// The same for a file below a folder that is open.
+pub fn read_below<'b>(
+    folder: BorrowedFd<'_>,
+    path: &str,
+    buffer: &'b mut Vec<u8>,
+) -> io::Result<&'b [u8]> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    let file = nix::fcntl::openat(folder, path, flags, Mode::empty())?.into();
+    let length = read_to_end(&file, buffer)?;
     Ok(buffer.get(..length).unwrap_or_default())
 }
 

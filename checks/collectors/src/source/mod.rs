@@ -1,11 +1,16 @@
 //! Readers of this host. They find and parse, and never format.
 
+pub mod cgroup;
+pub mod cgroup_path;
 pub mod cpu_online;
+pub mod docker;
 pub mod infiniband;
 pub mod kernel_file;
 pub mod loadavg;
 pub mod meminfo;
+pub mod namespaces;
 pub mod net_dev;
 pub mod net_speed;
+pub mod rtnetlink;
 pub mod stat;
 pub mod text;

@@ -19,6 +19,21 @@ pub struct Counters {
     pub tx_errors: u64,
 }
 
+impl Counters {
+    /// Those of the other end of a pair: what one sends, the other receives.
+    #[must_use]
+    pub fn of_the_other_end(self) -> Self {
+        Self {
+            rx_bytes: self.tx_bytes,
+            rx_packets: self.tx_packets,
+            rx_errors: self.tx_errors,
+            tx_bytes: self.rx_bytes,
+            tx_packets: self.rx_packets,
+            tx_errors: self.rx_errors,
+        }
+    }
+}
+
 /// Hands over each interface, in the kernel's order. An error may come after some of them.
 ///
 /// A name can be any bytes but blanks and slashes; until Linux 3.17 also colons.

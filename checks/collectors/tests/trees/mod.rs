@@ -172,4 +172,7 @@ cases! {
     "metrics-net" [], "plugins/vm", "metrics-net.txt", "venus001.net", ["/proc/net/dev", "/speed"];
     "metrics-infiniband" [], "infiniband", "metrics-infiniband.txt", "venus001.infiniband", ["/ports/"];
     "metrics-infiniband" [], "infiniband/single", "metrics-infiniband.txt", "venus001.infiniband", ["/ports/"];
+    "metrics-cgroup" [], "cgroup/v1", "metrics-cgroup.txt", "venus001", ["/job_4711/"];
+    // The kernel does not say how many lines io.stat has: one cut between two of them is not noticed.
+    "metrics-cgroup" [], "cgroup/v2", "metrics-cgroup.txt", "venus001", ["/job_4712/cpu.stat", "/job_4712/memory.", "/job_4712/pids."];
 }
