@@ -43,11 +43,6 @@ impl Check {
         }
         read_execution(reader);
         read_event(reader);
-        if let Some(words) = reader.strings("context")
-            && !words.iter().all(|word| CONTEXT.contains(word))
-        {
-            reader.problem("context", "must be of containers and jobs");
-        }
         let interval = reader.positive("interval");
         let publish = reader.boolean("publish").unwrap_or(true);
         let cron = read_cron(reader);

@@ -1,6 +1,7 @@
 //! Attributes that look like misspelt ones of Sensu's. Any other attribute is
 //! one of the user's own, and is carried through.
 
+use super::check::CONTEXT;
 use serde_json::{Value, json};
 use venus_event::Attributes;
 
@@ -114,6 +115,12 @@ pub fn find(settings: &Attributes) -> Vec<Typo> {
     let checks = settings.get("checks").and_then(Value::as_object);
     for (name, check) in checks.into_iter().flatten() {
         part(&format!("checks.{name}"), Some(check), &CHECK);
+        let context = check.get("context").and_then(Value::as_array);
+        // Each as the name of an attribute that is not there.
+        let words = context.into_iter().flatten().filter_map(Value::as_str);
+        let words = words.map(|word| (word.to_owned(), Value::Null));
+        let words = Value::Object(words.collect());
+        part(&format!("checks.{name}.context"), Some(&words), &CONTEXT);
     }
     typos
 }
@@ -153,7 +160,8 @@ mod tests {
             "chekcs": {},
             "slack": {},
             "client": {"subscriptons": [], "owner": "x", "rack": "r1", "names": 1, "name": "n"},
-            "checks": {"disk": {"comand": "x", "intervall": 5, "team": "hpc", "tags": []}},
+            "checks": {"disk": {"comand": "x", "intervall": 5, "team": "hpc", "tags": [],
+                "context": ["container", "pods"]}},
             "rabbitmq": [{"pasword": "x", "tls": false}],
         }) else {
             unreachable!()
@@ -167,6 +175,7 @@ mod tests {
             ("rabbitmq", "pasword", "password"),
             ("checks.disk", "comand", "command"),
             ("checks.disk", "intervall", "interval"),
+            ("checks.disk.context", "container", "containers"),
         ]
         .map(|(place, written, meant)| (place.to_owned(), written.to_owned(), meant));
         assert_eq!(found, expected);
