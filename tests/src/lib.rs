@@ -47,6 +47,10 @@ pub mod program;
 pub mod rabbitmq;
 pub mod redis;
 pub mod room;
+// As the agent has it: the library's own would be built into the agent, too, as all
+// programs of a workspace are built with the same features.
+#[path = "../../agent/src/transport/runtime.rs"]
+mod runtime;
 pub mod server;
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use crate::DEADLINE;
 use crate::rabbitmq::{RabbitMq, Vhost};
+use crate::runtime;
 use futures_lite::StreamExt;
 use lapin::options::{
     BasicConsumeOptions, BasicPublishOptions, ExchangeDeclareOptions, ExchangeDeleteOptions,
@@ -10,8 +11,10 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
 use serde_json::{Value, json};
+use std::thread;
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 /// A connection that owns the queues `keepalives` and `results`, as the server
@@ -21,7 +24,9 @@ pub struct Server {
     keepalives: Consumer,
     results: Consumer,
     _connection: Connection,
-    runtime: Runtime,
+    runtime: Handle,
+    /// Dropped, it ends the thread that drives the runtime.
+    _driver: oneshot::Sender<()>,
 }
 
 impl Server {
@@ -36,14 +41,16 @@ impl Server {
     /// Connects and subscribes.
     #[must_use]
     pub fn connect(vhost: &Vhost) -> Self {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
+        let current = Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = current.handle().clone();
+        let (driver, end) = oneshot::channel();
+        thread::spawn(move || drop(current.block_on(end)));
         let (connection, channel, keepalives, results) = runtime.block_on(async {
             let properties = ConnectionProperties::default();
-            let connection = Connection::connect(&vhost.uri(), properties).await.unwrap();
+            let connection =
+                Connection::connect_with_runtime(&vhost.uri(), properties, runtime::current())
+                    .await
+                    .unwrap();
             let channel = connection.create_channel().await.unwrap();
             let keepalives = consume(&channel, "keepalives").await;
             let results = consume(&channel, "results").await;
@@ -55,6 +62,7 @@ impl Server {
             results,
             _connection: connection,
             runtime,
+            _driver: driver,
         }
     }
 

@@ -8,6 +8,7 @@ mod attempt;
 pub(crate) mod embedded;
 pub(crate) mod rabbitmq;
 pub(crate) mod redis;
+mod runtime;
 mod tls;
 
 use serde::Serialize;

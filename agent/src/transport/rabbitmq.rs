@@ -4,7 +4,7 @@
 //! keepalives and requests, one for results.
 
 use super::attempt::Attempt;
-use super::{Depth, KEEPALIVES, Link, RESULTS, Requests, Transport, TransportError, tls};
+use super::{Depth, KEEPALIVES, Link, RESULTS, Requests, Transport, TransportError, runtime, tls};
 use crate::clock;
 use crate::keepalive::SENSU_VERSION;
 use crate::settings::Broker;
@@ -14,7 +14,6 @@ use lapin::options::{
     BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ExchangeDeclareOptions,
     QueueBindOptions, QueueDeclareOptions,
 };
-use lapin::runtime::default_runtime;
 use lapin::types::{FieldTable, ShortString};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{
@@ -187,7 +186,7 @@ pub(crate) async fn open(
     let report = attempt.report();
     let connection = Connection::connector(
         uri,
-        default_runtime()?,
+        runtime::current(),
         async move |uri, runtime| {
             let AMQPAuthority { host, port, .. } = uri.authority;
             let plain =
