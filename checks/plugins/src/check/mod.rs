@@ -5,14 +5,19 @@
 //! UNKNOWN. It prints nothing itself. [`runner`] holds its deadline, prints, and ends.
 
 mod arguments;
+mod cpu;
 mod infiniband;
+mod limits;
+mod load;
+mod memory;
 #[cfg(feature = "verbs")]
 mod rdma;
 pub mod runner;
 mod state_dir;
 
 use std::fmt::{self, Display};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -43,6 +48,12 @@ pub struct Check {
 }
 
 static ALL: &[&Check] = &[
+    &load::CHECK,
+    &cpu::CHECK,
+    &memory::PERCENT,
+    &memory::FREE,
+    &memory::RAM,
+    &memory::SWAP,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,
@@ -98,6 +109,12 @@ impl Context {
         *self.step.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
     }
 
+    /// Reads a whole file, which is also the step that it is. An error names it.
+    pub fn read(&self, path: &Path) -> Result<Vec<u8>, Failure> {
+        self.step(format!("reading {}", path.display()));
+        std::fs::read(path).map_err(|error| Failure::read(path, &error))
+    }
+
     /// How much time is left, for what can be given a time limit of its own.
     #[must_use]
     pub fn time_left(&self) -> Duration {
@@ -113,6 +130,21 @@ impl Failure {
     /// With this line: what was tried, on what, and what to do.
     pub fn new(what: impl Into<String>) -> Self {
         Self(what.into())
+    }
+
+    /// The system refused to read this.
+    pub(crate) fn read(path: &Path, error: &io::Error) -> Self {
+        let advice = match error.kind() {
+            io::ErrorKind::NotFound => "; is the right path given, and is it mounted?",
+            io::ErrorKind::PermissionDenied => "; run as a user who may read it",
+            _ => "",
+        };
+        Self(format!("cannot read {}: {error}{advice}", path.display()))
+    }
+
+    /// This was read, and is not what it should be.
+    pub(crate) fn malformed(path: &Path, why: impl Display) -> Self {
+        Self(format!("cannot understand {}: {why}", path.display()))
     }
 }
 
