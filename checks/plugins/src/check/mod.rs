@@ -6,10 +6,13 @@
 
 mod arguments;
 mod cpu;
+mod disk_usage;
+mod fstab_mounts;
 mod infiniband;
 mod limits;
 mod load;
 mod memory;
+mod mounts;
 #[cfg(feature = "verbs")]
 mod rdma;
 pub mod runner;
@@ -54,6 +57,9 @@ static ALL: &[&Check] = &[
     &memory::FREE,
     &memory::RAM,
     &memory::SWAP,
+    &disk_usage::CHECK,
+    &fstab_mounts::CHECK,
+    &mounts::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,

@@ -115,6 +115,18 @@ impl Limits {
         }
     }
 
+    /// What is worth a warning.
+    #[must_use]
+    pub fn warning(&self) -> Option<Limit> {
+        self.warning
+    }
+
+    /// What is critical.
+    #[must_use]
+    pub fn critical(&self) -> Option<Limit> {
+        self.critical
+    }
+
     /// In the form of figures, which has no threshold that alerts when it is just reached.
     #[must_use]
     pub fn thresholds(&self) -> Thresholds {

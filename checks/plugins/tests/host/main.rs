@@ -9,6 +9,7 @@
 mod cpu;
 mod load;
 mod memory;
+mod mounts;
 
 use std::fs;
 use std::path::PathBuf;
@@ -44,6 +45,10 @@ impl Host {
         let new = path.with_extension("new");
         fs::write(&new, text).unwrap();
         fs::rename(new, path).unwrap();
+    }
+
+    fn remove(&self, file: &str) {
+        fs::remove_file(self.path(file)).unwrap();
     }
 
     fn command(&self, check: &str, args: &[&str]) -> Command {
