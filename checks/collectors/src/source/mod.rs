@@ -8,6 +8,7 @@ pub mod meminfo;
 pub mod mounts;
 pub mod net_dev;
 pub mod net_speed;
+pub mod process;
 pub mod space;
 pub mod stat;
 pub mod text;

@@ -13,6 +13,7 @@ mod limits;
 mod load;
 mod memory;
 mod mounts;
+mod process;
 #[cfg(feature = "verbs")]
 mod rdma;
 pub mod runner;
@@ -60,6 +61,7 @@ static ALL: &[&Check] = &[
     &disk_usage::CHECK,
     &fstab_mounts::CHECK,
     &mounts::CHECK,
+    &process::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,

@@ -10,6 +10,7 @@ mod cpu;
 mod load;
 mod memory;
 mod mounts;
+mod process;
 
 use std::fs;
 use std::path::PathBuf;
