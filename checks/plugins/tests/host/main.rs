@@ -6,6 +6,7 @@
     reason = "tests may fail loudly"
 )]
 
+mod community;
 mod cpu;
 mod load;
 mod memory;

@@ -3,7 +3,7 @@ use std::process::Command;
 use crate::Host;
 
 /// `PROC/PID/stat`: 100 ticks are a second, 1024 bytes a KiB, and a page has 4096 bytes.
-fn stat(pid: u32, name: &str, state: char, cpu_ticks: u64, start_ticks: u64) -> String {
+pub(crate) fn stat(pid: u32, name: &str, state: char, cpu_ticks: u64, start_ticks: u64) -> String {
     format!(
         "{pid} ({name}) {state} 1 1 1 0 -1 0 0 0 0 0 {cpu_ticks} 0 0 0 20 0 3 0 {start_ticks} \
          4096000 250 0 0\n"
