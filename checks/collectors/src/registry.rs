@@ -1,14 +1,25 @@
 //! The list of all collectors.
 
-use crate::collect::{cpu, infiniband, load, memory, net};
+use crate::collect::{
+    cpu, disk, edac, hwmon, infiniband, interrupts, load, memory, memory_percent, net, numa,
+    sockstat, vmstat,
+};
 use crate::spec::Spec;
 
-static ALL: [&Spec; 5] = [
+static ALL: [&Spec; 13] = [
     &cpu::SPEC,
     &load::SPEC,
     &memory::SPEC,
     &net::SPEC,
     &infiniband::SPEC,
+    &disk::SPEC,
+    &memory_percent::SPEC,
+    &vmstat::SPEC,
+    &sockstat::SPEC,
+    &interrupts::SPEC,
+    &hwmon::SPEC,
+    &edac::SPEC,
+    &numa::SPEC,
 ];
 
 /// Every collector, in the order in which they are listed and run.

@@ -1,5 +1,6 @@
 //! Readers of this host. They find and parse, and never format.
 
+pub mod counts;
 pub mod cpu_online;
 pub mod infiniband;
 pub mod kernel_file;

@@ -172,4 +172,15 @@ cases! {
     "metrics-net" [], "plugins/vm", "metrics-net.txt", "venus001.net", ["/proc/net/dev", "/speed"];
     "metrics-infiniband" [], "infiniband", "metrics-infiniband.txt", "venus001.infiniband", ["/ports/"];
     "metrics-infiniband" [], "infiniband/single", "metrics-infiniband.txt", "venus001.infiniband", ["/ports/"];
+    "metrics-disk" [], "plugins/venus001", "metrics-disk.txt", "venus001.disk", ["/proc/diskstats"];
+    "metrics-memory-percent" [], "plugins/venus001", "metrics-memory-percent.txt", "venus001.memory_percent", ["/proc/meminfo"];
+    "metrics-memory-vmstat" [], "plugins/venus001", "metrics-memory-vmstat.txt", "venus001.vmstat", ["/proc/vmstat"];
+    "metrics-disk" [], "plugins/vm", "metrics-disk.txt", "venus001.disk", ["/proc/diskstats"];
+    "metrics-memory-percent" [], "plugins/vm", "metrics-memory-percent.txt", "venus001.memory_percent", ["/proc/meminfo"];
+    "metrics-memory-vmstat" [], "plugins/vm", "metrics-memory-vmstat.txt", "venus001.vmstat", ["/proc/vmstat"];
+    "metrics-sockstat" [], "sensors", "metrics-sockstat.txt", "venus001.sockstat", ["/net/sockstat"];
+    "metrics-interrupts" [], "sensors", "metrics-interrupts.txt", "venus001.interrupts", ["/proc/interrupts"];
+    "metrics-hwmon" [], "sensors", "metrics-hwmon.txt", "venus001.hwmon", ["/hwmon/"];
+    "metrics-edac" [], "sensors", "metrics-edac.txt", "venus001.edac", ["/edac/"];
+    "metrics-numa" [], "sensors", "metrics-numa.txt", "venus001.numa", ["/numastat"];
 }
