@@ -7,10 +7,16 @@
 mod arguments;
 mod cpu;
 mod disk_usage;
+mod edac;
+mod entropy;
+mod file_descriptors;
 mod fstab_mounts;
+mod hugepages;
 mod infiniband;
+mod interface;
 mod limits;
 mod load;
+mod mdraid;
 mod memory;
 mod mounts;
 mod process;
@@ -18,6 +24,8 @@ mod process;
 mod rdma;
 pub mod runner;
 mod state_dir;
+mod temperature;
+mod uptime;
 
 use std::fmt::{self, Display};
 use std::io;
@@ -27,6 +35,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches};
 use venus_collectors::Roots;
+use venus_collectors::source::text;
 
 use crate::status::Outcome;
 
@@ -62,6 +71,14 @@ static ALL: &[&Check] = &[
     &fstab_mounts::CHECK,
     &mounts::CHECK,
     &process::CHECK,
+    &uptime::CHECK,
+    &file_descriptors::CHECK,
+    &interface::CHECK,
+    &mdraid::CHECK,
+    &edac::CHECK,
+    &temperature::CHECK,
+    &hugepages::CHECK,
+    &entropy::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,
@@ -121,6 +138,12 @@ impl Context {
     pub fn read(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         self.step(format!("reading {}", path.display()));
         std::fs::read(path).map_err(|error| Failure::read(path, &error))
+    }
+
+    /// The one decimal number of a file.
+    pub fn number(&self, path: &Path) -> Result<u64, Failure> {
+        let text = self.read(path)?;
+        text::only_decimal(&text).map_err(|error| Failure::malformed(path, error))
     }
 
     /// How much time is left, for what can be given a time limit of its own.

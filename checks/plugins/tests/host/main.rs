@@ -8,6 +8,8 @@
 
 mod community;
 mod cpu;
+mod hardware;
+mod kernel;
 mod load;
 mod memory;
 mod mounts;
