@@ -5,6 +5,7 @@
 //! UNKNOWN. It prints nothing itself. [`runner`] holds its deadline, prints, and ends.
 
 mod arguments;
+mod child;
 mod cpu;
 mod disk_usage;
 mod edac;
@@ -24,6 +25,7 @@ mod process;
 mod rdma;
 pub mod runner;
 mod state_dir;
+mod systemd_unit;
 mod temperature;
 mod uptime;
 
@@ -71,6 +73,7 @@ static ALL: &[&Check] = &[
     &fstab_mounts::CHECK,
     &mounts::CHECK,
     &process::CHECK,
+    &systemd_unit::CHECK,
     &uptime::CHECK,
     &file_descriptors::CHECK,
     &interface::CHECK,

@@ -14,6 +14,7 @@ mod load;
 mod memory;
 mod mounts;
 mod process;
+mod systemd;
 
 use std::fs;
 use std::path::PathBuf;

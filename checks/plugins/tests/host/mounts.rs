@@ -235,7 +235,7 @@ fn a_server_that_does_not_answer_costs_itself_only() {
     let args = [&never[..], &["--timeout", "1"]].concat();
     let (text, status) = host.check("check-disk-usage", &args);
     assert!(
-        text.starts_with("CheckDisk UNKNOWN: HOST/dead: no answer within 0.5 s"),
+        text.starts_with("CheckDisk UNKNOWN: HOST/dead: no answer within 0."),
         "{text}"
     );
     assert_eq!(status, 3);
@@ -254,13 +254,10 @@ fn a_server_that_does_not_answer_costs_itself_only() {
     ];
     let (text, status) = host.check("check-disk-usage", &args);
     assert!(text.starts_with("CheckDisk CRITICAL: / "), "{text}");
-    assert!(
-        text.contains(", HOST/dead: no answer within 0.5 s"),
-        "{text}"
-    );
+    assert!(text.contains(", HOST/dead: no answer within 0."), "{text}");
     assert_eq!(status, 2);
     let (text, status) = host.check("check-mounts", &["--fstab", "/dev/null", "--timeout", "1"]);
-    let start = "CheckMounts CRITICAL: HOST/dead (from dead): no answer within 0.5 s";
+    let start = "CheckMounts CRITICAL: HOST/dead (from dead): no answer within 0.";
     assert!(text.starts_with(start), "{text}");
     assert_eq!(status, 2);
     assert!(begun.elapsed() < Duration::from_secs(5));
