@@ -15,6 +15,7 @@ mod fstab_mounts;
 mod hugepages;
 mod infiniband;
 mod interface;
+mod kernel_log;
 mod limits;
 mod load;
 mod mdraid;
@@ -77,6 +78,7 @@ static ALL: &[&Check] = &[
     &uptime::CHECK,
     &file_descriptors::CHECK,
     &interface::CHECK,
+    &kernel_log::CHECK,
     &mdraid::CHECK,
     &edac::CHECK,
     &temperature::CHECK,

@@ -10,6 +10,7 @@ mod community;
 mod cpu;
 mod hardware;
 mod kernel;
+mod kernel_log;
 mod load;
 mod memory;
 mod mounts;
