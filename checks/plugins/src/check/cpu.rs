@@ -119,7 +119,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     } else {
         Limits::at_least
     };
-    let limits = limits::given(matches, build, Some((80.0, 100.0)))?;
+    let limits = limits::given(matches, build, [Some(80.0), Some(100.0)])?;
     let idle: Vec<&str> = matches
         .get_many::<String>("idle-metrics")
         .map(|names| names.map(String::as_str).collect())

@@ -128,7 +128,7 @@ fn looks_at(_: &ArgMatches, context: &Context) -> Vec<String> {
 }
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
-    let defaults = Some((85.0, 95.0));
+    let defaults = [Some(85.0), Some(95.0)];
     let bytes = limits::given(matches, Limits::at_least, defaults)?;
     let names = ["inode-warning", "inode-critical"];
     let inodes = limits::named(matches, names, Limits::at_least, defaults)?;
@@ -368,8 +368,9 @@ mod tests {
     fn judged(space: &Space, args: &[&str]) -> (String, Status) {
         let args = [&["check-disk-usage"], args].concat();
         let matches = command(&CHECK).get_matches_from(args);
-        let limits =
-            |names| limits::named(&matches, names, Limits::at_least, Some((85.0, 95.0))).unwrap();
+        let limits = |names| {
+            limits::named(&matches, names, Limits::at_least, [Some(85.0), Some(95.0)]).unwrap()
+        };
         let bytes = limits(["warning", "critical"]);
         let inodes = limits(["inode-warning", "inode-critical"]);
         let mut found = Found::default();

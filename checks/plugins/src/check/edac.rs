@@ -31,7 +31,7 @@ pub(super) static CHECK: Check = Check {
 const FOLDER: &str = "devices/system/edac/mc";
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
-    let limits = limits::given(matches, Limits::at_least, Some((1.0, 1000.0)))?;
+    let limits = limits::given(matches, Limits::at_least, [Some(1.0), Some(1000.0)])?;
     let folder = context.roots.sys.join(FOLDER);
     let none = || Failure::new(format!("no memory controller below {}", folder.display()));
     let mut controllers = Vec::new();

@@ -28,7 +28,7 @@ pub(super) static CHECK: Check = Check {
 const FILE: &str = "sys/kernel/random/entropy_avail";
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
-    let limits = limits::given(matches, Limits::at_most, Some((128.0, 64.0)))?;
+    let limits = limits::given(matches, Limits::at_most, [Some(128.0), Some(64.0)])?;
     let bits = context.number(&context.roots.proc.join(FILE))?;
     let figure = Perfdata::new("entropy", bits, Unit::None);
     Ok(Outcome {

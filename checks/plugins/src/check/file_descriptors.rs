@@ -35,7 +35,7 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
-    let limits = limits::given(matches, Limits::at_least, Some((80.0, 90.0)))?;
+    let limits = limits::given(matches, Limits::at_least, [Some(80.0), Some(90.0)])?;
     let path = context.roots.proc.join("sys/fs/file-nr");
     let malformed = || Failure::malformed(&path, "it is not three numbers, the last above 0");
     let bytes = context.read(&path)?;

@@ -33,7 +33,7 @@ fn arguments() -> Vec<Arg> {
 }
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
-    let limits = limits::given(matches, Limits::at_least, None)?;
+    let limits = limits::given(matches, Limits::at_least, [None, None])?;
     let path = context.roots.proc.join("meminfo");
     let bytes = context.read(&path)?;
     let field = |name: &'static str| {

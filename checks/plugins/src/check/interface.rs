@@ -79,7 +79,7 @@ fn looks_at(_: &ArgMatches, context: &Context) -> Vec<String> {
 }
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
-    let limits = limits::given(matches, Limits::at_least, Some((1.0, 100.0)))?;
+    let limits = limits::given(matches, Limits::at_least, [Some(1.0), Some(100.0)])?;
     let file = state_file(context);
     context.step(format!("reading {}", file.path().display()));
     let mut details = Vec::new();

@@ -82,7 +82,7 @@ fn looks_at(matches: &ArgMatches, context: &Context) -> Vec<String> {
 }
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
-    let limits = limits::given(matches, Limits::at_least, Some((1.0, f64::MAX)))?;
+    let limits = limits::given(matches, Limits::at_least, [Some(1.0), None])?;
     let pattern = match matches.get_one::<Regex>("pattern") {
         Some(pattern) => pattern.clone(),
         None => Regex::new(TROUBLE)?,

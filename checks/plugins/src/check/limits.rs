@@ -36,9 +36,9 @@ pub(super) type Build = fn(Option<Limit>, Option<Limit>) -> Result<Limits, Limit
 pub(super) fn given(
     matches: &ArgMatches,
     build: Build,
-    defaults: Option<(f64, f64)>,
+    [low, high]: [Option<f64>; 2],
 ) -> Result<Limits, Failure> {
-    named(matches, ["warning", "critical"], build, defaults)
+    named(matches, ["warning", "critical"], build, [low, high])
 }
 
 /// The thresholds given by the arguments of these names, or else these. A default that
@@ -47,10 +47,9 @@ pub(super) fn named(
     matches: &ArgMatches,
     names: [&str; 2],
     build: Build,
-    defaults: Option<(f64, f64)>,
+    [low, high]: [Option<f64>; 2],
 ) -> Result<Limits, Failure> {
     let [warning, critical] = names.map(|name| matches.get_one::<Limit>(name).copied());
-    let (low, high) = defaults.unzip();
     let with_defaults = build(
         warning.or(low.map(Limit::Number)),
         critical.or(high.map(Limit::Number)),

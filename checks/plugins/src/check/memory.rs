@@ -136,7 +136,7 @@ fn outcome(limits: Limits, figure: Perfdata, value: impl Into<Number>, what: Str
 }
 
 fn percent(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
-    let limits = limits::given(matches, Limits::at_least, Some((80.0, 90.0)))?;
+    let limits = limits::given(matches, Limits::at_least, [Some(80.0), Some(90.0)])?;
     let memory = memory(context)?;
     // What is free is rounded down, so that what is used is rounded up.
     let free = u128::from(memory.available) * 100 / u128::from(memory.total);
@@ -148,7 +148,7 @@ fn percent(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> 
 }
 
 fn free(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
-    let limits = limits::given(matches, Limits::at_most, None)?;
+    let limits = limits::given(matches, Limits::at_most, [None, None])?;
     let free = memory(context)?.available / MIB;
     let figure = Perfdata::new("free memory", free, Unit::None);
     let what = format!("free system memory: {free} MB");
@@ -156,7 +156,7 @@ fn free(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
 }
 
 fn swap(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
-    let limits = limits::given(matches, Limits::at_least, None)?;
+    let limits = limits::given(matches, Limits::at_least, [None, None])?;
     let memory = memory(context)?;
     let used = memory.swap_used / MIB;
     let figure = Perfdata::new("used swap memory", used, Unit::None).max(memory.swap_total / MIB);
@@ -167,9 +167,9 @@ fn swap(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
 fn ram(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let (of_used, in_megabytes) = (matches.get_flag("used"), matches.get_flag("megabytes"));
     let (build, defaults): (limits::Build, _) = match (of_used, in_megabytes) {
-        (false, _) => (Limits::at_most, Some((10.0, 5.0))),
-        (true, false) => (Limits::at_least, Some((90.0, 95.0))),
-        (true, true) => (Limits::at_least, None),
+        (false, _) => (Limits::at_most, [Some(10.0), Some(5.0)]),
+        (true, false) => (Limits::at_least, [Some(90.0), Some(95.0)]),
+        (true, true) => (Limits::at_least, [None, None]),
     };
     let limits = limits::given(matches, build, defaults)?;
     let memory = memory(context)?;

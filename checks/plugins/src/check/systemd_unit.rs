@@ -58,7 +58,7 @@ fn looks_at(matches: &ArgMatches, _: &Context) -> Vec<String> {
 }
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
-    let limits = limits::given(matches, Limits::at_least, None)?;
+    let limits = limits::given(matches, Limits::at_least, [None, None])?;
     let units = units(matches);
     let program = matches
         .get_one::<String>("systemctl")

@@ -35,7 +35,7 @@ const FOLDER: &str = "class/hwmon";
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     // Refused before anything is looked at, also where there is no sensor.
-    limits::given(matches, Limits::at_least, None)?;
+    limits::given(matches, Limits::at_least, [None, None])?;
     let folder = context.roots.sys.join(FOLDER);
     let mut chips = match names(&folder) {
         Ok(chips) => chips,

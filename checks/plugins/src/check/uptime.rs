@@ -30,11 +30,8 @@ pub(super) static CHECK: Check = Check {
 /// Up for less than this, in seconds, is just booted.
 const JUST_BOOTED: f64 = 300.0;
 
-/// No uptime is so short.
-const NEVER: f64 = -1.0;
-
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
-    let limits = limits::given(matches, Limits::at_most, Some((JUST_BOOTED, NEVER)))?;
+    let limits = limits::given(matches, Limits::at_most, [Some(JUST_BOOTED), None])?;
     let path = context.roots.proc.join("uptime");
     let seconds = uptime(&context.read(&path)?)
         .map_err(|error| Failure::malformed(&path, error))?

@@ -30,7 +30,7 @@ fn uptime() {
             (
                 "3700.00 1.00\n",
                 &["--perfdata"],
-                "OK: up for 1 h 1 min | 'uptime'=3700s;300:;-1:;0",
+                "OK: up for 1 h 1 min | 'uptime'=3700s;300:;;0",
                 0,
             ),
             ("300.90 1.00\n", &[], "WARNING: up for 5 min", 1),
