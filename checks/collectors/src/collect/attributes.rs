@@ -82,6 +82,8 @@ pub(super) struct Attributes {
     find: Find,
     /// What there is none of if the folder is not there: `sensor`.
     subject: &'static str,
+    /// Whether the hardware takes its time to answer.
+    is_slow: bool,
     known: Vec<Attribute>,
     looked_up: Option<u64>,
     buffer: Vec<u8>,
@@ -94,10 +96,17 @@ impl Attributes {
             folder,
             find,
             subject,
+            is_slow: false,
             known: Vec::new(),
             looked_up: None,
             buffer: Vec::new(),
         }
+    }
+
+    /// The same, of hardware that takes milliseconds to answer.
+    pub(super) fn slow(mut self) -> Self {
+        self.is_slow = true;
+        self
     }
 
     fn look_up(&mut self, now: u64, problems: &mut Vec<CollectError>) -> Result<(), CollectError> {
@@ -152,6 +161,10 @@ impl Collector for Attributes {
             self.looked_up = None;
         }
         Ok(Presence::Here)
+    }
+
+    fn may_wait(&mut self, _now: u64) -> bool {
+        self.is_slow
     }
 
     fn explain(&self) -> Vec<String> {

@@ -24,7 +24,7 @@ pub(crate) static SPEC: Spec = Spec {
 fn build(setup: &Setup<'_>) -> Result<Box<dyn Collector>, OptionError> {
     let folder = setup.roots.sys.join("class/hwmon");
     let collector = Attributes::new(setup.scheme.prefix(), folder, "sensor", find);
-    Ok(Box::new(collector))
+    Ok(Box::new(collector.slow()))
 }
 
 /// What a file's name begins with, and how it is shown.
