@@ -1,6 +1,7 @@
 //! Graphite's plaintext form: which characters a path may have, and how a line is written.
 
 use std::fmt;
+use std::io::Write;
 
 /// Whether a character can stand in a path: printable ASCII, save what Carbon ends a path or a
 /// tag at, takes for a folder, or graphite-web's targets give a meaning.
@@ -133,6 +134,15 @@ impl<'a> Lines<'a> {
         self.text(path, itoa::Buffer::new().format(value).as_bytes());
     }
 
+    /// A line with a real number, in the shortest form that reads back as the same: 0.2, 6.0.
+    pub(crate) fn real(&mut self, path: &[&[u8]], value: f64) {
+        self.path(path);
+        if write!(self.out, "{value:?}").is_err() {
+            // Memory takes all that is written to it.
+        }
+        self.out.extend_from_slice(self.stamp.as_bytes());
+    }
+
     /// A line whose value is already text.
     #[inline]
     pub(crate) fn text(&mut self, path: &[&[u8]], value: &[u8]) {
@@ -142,14 +152,19 @@ impl<'a> Lines<'a> {
     /// A line whose value is already text, in parts.
     #[inline]
     pub(crate) fn texts(&mut self, path: &[&[u8]], value: &[&[u8]]) {
-        for part in path {
-            self.out.extend_from_slice(part);
-        }
-        self.out.push(b' ');
+        self.path(path);
         for part in value {
             self.out.extend_from_slice(part);
         }
         self.out.extend_from_slice(self.stamp.as_bytes());
+    }
+
+    #[inline]
+    fn path(&mut self, path: &[&[u8]]) {
+        for part in path {
+            self.out.extend_from_slice(part);
+        }
+        self.out.push(b' ');
     }
 }
 
@@ -193,11 +208,15 @@ mod tests {
             let done: Result<(), ()> = write(&mut out, now, |lines| {
                 lines.number(&[b"a.", b"b"], -7);
                 lines.text(&[b"a.c"], b"0.20");
+                lines.real(&[b"a.d"], 6.0);
                 Ok(())
             });
             assert_eq!(done, Ok(()));
             let text = String::from_utf8(out).unwrap();
-            assert_eq!(text, format!("a.b -7 {stamp}\na.c 0.20 {stamp}\n"));
+            assert_eq!(
+                text,
+                format!("a.b -7 {stamp}\na.c 0.20 {stamp}\na.d 6.0 {stamp}\n")
+            );
         }
     }
 

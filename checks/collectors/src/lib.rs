@@ -36,6 +36,11 @@ pub mod infiniband {
     pub use crate::collect::infiniband::{Counter, Reading, read};
 }
 
+/// Load averages and processors, as a check reads them.
+pub mod load {
+    pub use crate::collect::load::{Cores, round};
+}
+
 pub use collector::{CollectError, Collector, Presence, Roots};
 pub use options::{Given, Kind, OptionError, OptionSpec};
 pub use spec::{Builtin, Setup, Spec};

@@ -1,15 +1,26 @@
 //! The list of all collectors.
 
-use crate::collect::{cgroup, cpu, infiniband, load, memory, net};
+use crate::collect::{
+    cgroup, cpu, disk, edac, hwmon, infiniband, interrupts, load, memory, memory_percent, net,
+    numa, sockstat, vmstat,
+};
 use crate::spec::Spec;
 
-static ALL: [&Spec; 6] = [
+static ALL: [&Spec; 14] = [
     &cpu::SPEC,
     &load::SPEC,
     &memory::SPEC,
     &net::SPEC,
     &infiniband::SPEC,
     &cgroup::SPEC,
+    &disk::SPEC,
+    &memory_percent::SPEC,
+    &vmstat::SPEC,
+    &sockstat::SPEC,
+    &interrupts::SPEC,
+    &hwmon::SPEC,
+    &edac::SPEC,
+    &numa::SPEC,
 ];
 
 /// Every collector, in the order in which they are listed and run.

@@ -55,7 +55,7 @@ fn only_the_first_collection_allocates() {
     for case in CASES {
         let (_copy, mut collector) = case.on_a_copy();
         let (mut out, mut problems) = (Vec::with_capacity(64 * 1024), Vec::new());
-        let mut steady = 0;
+        let (mut steady, mut announced) = (0, 0);
         for time in 0..5 {
             out.clear();
             let now = NOW + 10 * time;
@@ -66,7 +66,10 @@ fn only_the_first_collection_allocates() {
             let allocated = ALLOCATIONS.get() - before;
             assert!(matches!(presence, Ok(Presence::Here)));
             assert!(!out.is_empty());
-            if time > 0 && is_steady {
+            // Or each time, as drivers may be slow: then it does not look around.
+            announced += u64::from(!is_steady);
+            let always_says_so = announced > time && time > 1;
+            if time > 0 && (is_steady || always_says_so) {
                 steady += 1;
                 assert_eq!(
                     allocated, 0,

@@ -86,6 +86,11 @@ fn a_missing_file_is_named() {
         ("metrics-load", "proc/loadavg"),
         ("metrics-memory", "proc/meminfo"),
         ("metrics-net", "proc/net/dev"),
+        ("metrics-disk", "proc/diskstats"),
+        ("metrics-memory-percent", "proc/meminfo"),
+        ("metrics-memory-vmstat", "proc/vmstat"),
+        ("metrics-sockstat", "proc/net/sockstat"),
+        ("metrics-interrupts", "proc/interrupts"),
     ] {
         let empty = tempfile::tempdir().unwrap();
         let got = collect(&mut *trees::build(collector, empty.path(), "s", &[]));

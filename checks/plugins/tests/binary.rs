@@ -161,8 +161,8 @@ fn a_link_called_like_a_command_is_that_command() {
 fn bad_arguments_are_one_line_and_exit_3() {
     for (args, line) in [
         (
-            &["metrics-disk"][..],
-            "venus-checks: unrecognized subcommand 'metrics-disk'; see venus-checks --help",
+            &["metrics-nothing"][..],
+            "venus-checks: unrecognized subcommand 'metrics-nothing'; see venus-checks --help",
         ),
         (
             &["metrics-cpu", "--colour"],

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::num::NonZero;
 use std::thread;
 
-use crate::collector::{CollectError, Collector, Presence};
+use crate::collector::{CollectError, Collector, Presence, Roots};
 use crate::graphite;
 use crate::options::{Kind, OptionError, OptionSpec};
 use crate::source::kernel_file::{ATTRIBUTE_BYTES, KernelFile};
@@ -45,21 +45,21 @@ struct Load {
 }
 
 /// How many processors are in use.
-struct Cores {
+#[derive(Debug)]
+pub struct Cores {
     online: KernelFile,
     buffer: Vec<u8>,
 }
 
 fn build(setup: &Setup<'_>) -> Result<Box<dyn Collector>, OptionError> {
-    let cores = || Cores {
-        online: KernelFile::new(setup.roots.sys.join("devices/system/cpu/online")),
-        buffer: Vec::new(),
-    };
     Ok(Box::new(Load {
         prefix: setup.scheme.prefix(),
         file: KernelFile::new(setup.roots.proc.join("loadavg")),
         buffer: [0; ATTRIBUTE_BYTES],
-        per_core: setup.given.flag("per-core").then(cores),
+        per_core: setup
+            .given
+            .flag("per-core")
+            .then(|| Cores::new(setup.roots)),
         quotient: Vec::new(),
     }))
 }
@@ -109,7 +109,8 @@ impl Collector for Load {
 
 /// Rounds to two places, half up, to the digit as Ruby's `Float#round(2)`: a quotient such as
 /// 0.205 is a hair less than its digits say, and is still rounded up.
-fn round(value: f64) -> f64 {
+#[must_use]
+pub fn round(value: f64) -> f64 {
     let rounded = (value * 100.0).round();
     if (rounded + 0.5) / 100.0 <= value {
         (rounded + 1.0) / 100.0
@@ -119,8 +120,17 @@ fn round(value: f64) -> f64 {
 }
 
 impl Cores {
+    /// Those of the host whose sysfs is below this root.
+    #[must_use]
+    pub fn new(roots: &Roots) -> Self {
+        Self {
+            online: KernelFile::new(roots.sys.join("devices/system/cpu/online")),
+            buffer: Vec::new(),
+        }
+    }
+
     /// As sysfs lists them or, where it cannot be read, as many as this process may use.
-    fn count(&mut self) -> Result<u32, CollectError> {
+    pub fn count(&mut self) -> Result<u32, CollectError> {
         match self.online.read(&mut self.buffer) {
             Ok(text) => cpu_online::parse(text)
                 .map_err(|malformed| CollectError::malformed(self.online.path(), malformed)),

@@ -175,4 +175,15 @@ cases! {
     "metrics-cgroup" [], "cgroup/v1", "metrics-cgroup.txt", "venus001", ["/job_4711/"];
     // The kernel does not say how many lines io.stat has: one cut between two of them is not noticed.
     "metrics-cgroup" [], "cgroup/v2", "metrics-cgroup.txt", "venus001", ["/job_4712/cpu.stat", "/job_4712/memory.", "/job_4712/pids."];
+    "metrics-disk" [], "plugins/venus001", "metrics-disk.txt", "venus001.disk", ["/proc/diskstats"];
+    "metrics-memory-percent" [], "plugins/venus001", "metrics-memory-percent.txt", "venus001.memory_percent", ["/proc/meminfo"];
+    "metrics-memory-vmstat" [], "plugins/venus001", "metrics-memory-vmstat.txt", "venus001.vmstat", ["/proc/vmstat"];
+    "metrics-disk" [], "plugins/vm", "metrics-disk.txt", "venus001.disk", ["/proc/diskstats"];
+    "metrics-memory-percent" [], "plugins/vm", "metrics-memory-percent.txt", "venus001.memory_percent", ["/proc/meminfo"];
+    "metrics-memory-vmstat" [], "plugins/vm", "metrics-memory-vmstat.txt", "venus001.vmstat", ["/proc/vmstat"];
+    "metrics-sockstat" [], "sensors", "metrics-sockstat.txt", "venus001.sockstat", ["/net/sockstat"];
+    "metrics-interrupts" [], "sensors", "metrics-interrupts.txt", "venus001.interrupts", ["/proc/interrupts"];
+    "metrics-hwmon" [], "sensors", "metrics-hwmon.txt", "venus001.hwmon", ["/hwmon/"];
+    "metrics-edac" [], "sensors", "metrics-edac.txt", "venus001.edac", ["/edac/"];
+    "metrics-numa" [], "sensors", "metrics-numa.txt", "venus001.numa", ["/numastat"];
 }

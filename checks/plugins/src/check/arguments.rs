@@ -8,6 +8,7 @@ use venus_collectors::{Roots, state};
 
 use crate::check::Check;
 use crate::roots;
+use crate::status::is_of_a_script;
 
 /// The longest time that may be given, in seconds.
 const LONGEST: f64 = 3600.0;
@@ -21,7 +22,7 @@ pub fn command(check: &'static Check) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .args_override_self(true)
         .args((check.arguments)())
-        .args(common())
+        .args(common(is_of_a_script(check.title)))
         .after_help(format!(
             "Prints {} and OK, WARNING, CRITICAL or UNKNOWN with what it found, and exits 0, 1, 2 or 3.\n\n\
              Example:\n  {}",
@@ -30,7 +31,8 @@ pub fn command(check: &'static Check) -> Command {
         ))
 }
 
-fn common() -> impl Iterator<Item = Arg> {
+/// The arguments that all have. The community's shell scripts call `--perfdata` `-p`.
+fn common(is_of_a_script: bool) -> impl Iterator<Item = Arg> {
     let timeout = Arg::new("timeout")
         .long("timeout")
         .value_name("SECONDS")
@@ -41,6 +43,11 @@ fn common() -> impl Iterator<Item = Arg> {
         .long("perfdata")
         .action(ArgAction::SetTrue)
         .help("Print the figures after the line, as Nagios takes them");
+    let perfdata = if is_of_a_script {
+        perfdata.short('p')
+    } else {
+        perfdata
+    };
     let state_dir = Arg::new("state-dir")
         .long("state-dir")
         .value_name("DIR")

@@ -5,19 +5,40 @@
 //! UNKNOWN. It prints nothing itself. [`runner`] holds its deadline, prints, and ends.
 
 mod arguments;
+mod child;
+mod cpu;
+mod disk_usage;
+mod edac;
+mod entropy;
+mod file_descriptors;
+mod fstab_mounts;
+mod hugepages;
 mod infiniband;
+mod interface;
+mod kernel_log;
+mod limits;
+mod load;
+mod mdraid;
+mod memory;
+mod mounts;
+mod process;
 #[cfg(feature = "verbs")]
 mod rdma;
 pub mod runner;
 mod state_dir;
+mod systemd_unit;
+mod temperature;
+mod uptime;
 
 use std::fmt::{self, Display};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches};
 use venus_collectors::Roots;
+use venus_collectors::source::text;
 
 use crate::status::Outcome;
 
@@ -43,6 +64,26 @@ pub struct Check {
 }
 
 static ALL: &[&Check] = &[
+    &load::CHECK,
+    &cpu::CHECK,
+    &memory::PERCENT,
+    &memory::FREE,
+    &memory::RAM,
+    &memory::SWAP,
+    &disk_usage::CHECK,
+    &fstab_mounts::CHECK,
+    &mounts::CHECK,
+    &process::CHECK,
+    &systemd_unit::CHECK,
+    &uptime::CHECK,
+    &file_descriptors::CHECK,
+    &interface::CHECK,
+    &kernel_log::CHECK,
+    &mdraid::CHECK,
+    &edac::CHECK,
+    &temperature::CHECK,
+    &hugepages::CHECK,
+    &entropy::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,
@@ -98,6 +139,18 @@ impl Context {
         *self.step.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
     }
 
+    /// Reads a whole file, which is also the step that it is. An error names it.
+    pub fn read(&self, path: &Path) -> Result<Vec<u8>, Failure> {
+        self.step(format!("reading {}", path.display()));
+        std::fs::read(path).map_err(|error| Failure::read(path, &error))
+    }
+
+    /// The one decimal number of a file.
+    pub fn number(&self, path: &Path) -> Result<u64, Failure> {
+        let text = self.read(path)?;
+        text::only_decimal(&text).map_err(|error| Failure::malformed(path, error))
+    }
+
     /// How much time is left, for what can be given a time limit of its own.
     #[must_use]
     pub fn time_left(&self) -> Duration {
@@ -113,6 +166,21 @@ impl Failure {
     /// With this line: what was tried, on what, and what to do.
     pub fn new(what: impl Into<String>) -> Self {
         Self(what.into())
+    }
+
+    /// The system refused to read this.
+    pub(crate) fn read(path: &Path, error: &io::Error) -> Self {
+        let advice = match error.kind() {
+            io::ErrorKind::NotFound => "; is the right path given, and is it mounted?",
+            io::ErrorKind::PermissionDenied => "; run as a user who may read it",
+            _ => "",
+        };
+        Self(format!("cannot read {}: {error}{advice}", path.display()))
+    }
+
+    /// This was read, and is not what it should be.
+    pub(crate) fn malformed(path: &Path, why: impl Display) -> Self {
+        Self(format!("cannot understand {}: {why}", path.display()))
     }
 }
 

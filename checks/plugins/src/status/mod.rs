@@ -7,6 +7,7 @@
 //! [Monitoring Plugins' guidelines]: https://www.monitoring-plugins.org/doc/guidelines.html
 
 mod findings;
+mod limits;
 mod outcome;
 mod perfdata;
 mod range;
@@ -15,7 +16,9 @@ use std::fmt;
 use std::process::ExitCode;
 
 pub use findings::Findings;
+pub use limits::{Limit, Limits, LimitsError};
 pub use outcome::Outcome;
+pub(crate) use outcome::is_of_a_script;
 pub use perfdata::{Number, Perfdata, Unit};
 pub use range::{Range, RangeError, Thresholds, ThresholdsError};
 

@@ -7,6 +7,9 @@ use crate::status::{Perfdata, Status};
 pub struct Outcome {
     /// How it stands.
     pub status: Status,
+    /// What of several things it is about, where the title says it: `TOTAL` in `CheckCPU TOTAL OK`;
+    /// may be empty.
+    pub subject: String,
     /// What it found, in one line that is complete without those below it.
     pub what: String,
     /// More of it, a line each.
@@ -21,6 +24,7 @@ impl Outcome {
     pub fn new(status: Status, what: impl Into<String>) -> Self {
         Self {
             status,
+            subject: String::new(),
             what: what.into(),
             details: Vec::new(),
             perfdata: Vec::new(),
@@ -28,11 +32,18 @@ impl Outcome {
     }
 
     /// The lines to print: `TITLE STATUS: what`, the figures after a `|` where they are wanted,
-    /// then the details. What is between comes partly from outside, and can forge neither a line
+    /// then the details. A title in capitals is that of one of the community's shell scripts, which
+    /// write `MEM STATUS - what`. What is between comes partly from outside, and can forge neither a line
     /// nor figures.
     #[must_use]
     pub fn text(&self, title: &str, with_perfdata: bool) -> String {
-        let mut text = format!("{title} {}: {}", self.status, plain(&self.what));
+        let mut text = title.to_owned();
+        if !self.subject.is_empty() {
+            text.push_str(&format!(" {}", plain(&self.subject)));
+        }
+        let separator = if is_of_a_script(title) { " -" } else { ":" };
+        let (status, what) = (self.status, plain(&self.what));
+        text.push_str(&format!(" {status}{separator} {what}"));
         if with_perfdata && !self.perfdata.is_empty() {
             text.push_str(" |");
             for figure in &self.perfdata {
@@ -47,6 +58,11 @@ impl Outcome {
         }
         text
     }
+}
+
+/// Whether a check with this title answers as one of the community's shell scripts does.
+pub(crate) fn is_of_a_script(title: &str) -> bool {
+    !title.chars().any(char::is_lowercase)
 }
 
 /// One line without what begins figures: control characters become blanks, `|` becomes `/`.
@@ -86,6 +102,17 @@ mod tests {
         assert_eq!(
             outcome.text("CheckX", false),
             "CheckX WARNING: 1 port is Down\nmlx4_0 port 1: Down\n"
+        );
+    }
+
+    #[test]
+    fn words_are_those_of_the_community() {
+        let mut outcome = Outcome::new(Status::Ok, "total=0.5");
+        assert_eq!(outcome.text("MEM", false), "MEM OK - total=0.5\n");
+        outcome.subject = "TOTAL".to_owned();
+        assert_eq!(
+            outcome.text("CheckCPU", false),
+            "CheckCPU TOTAL OK: total=0.5\n"
         );
     }
 

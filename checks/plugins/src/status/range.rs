@@ -43,6 +43,25 @@ impl Range {
         }
     }
 
+    /// `limit`: alerts below 0 and above the limit; below a limit that is below 0 there is no range,
+    /// so it begins where the limit is.
+    #[must_use]
+    pub(super) fn from_zero(limit: f64) -> Self {
+        Self {
+            start: limit.min(0.0),
+            ..Self::up_to(limit)
+        }
+    }
+
+    /// `limit:`: alerts below the limit.
+    #[must_use]
+    pub(super) fn from(limit: f64) -> Self {
+        Self {
+            start: limit,
+            ..Self::up_to(f64::INFINITY)
+        }
+    }
+
     /// Whether the value is worth an alert.
     #[must_use]
     pub fn alerts(&self, value: impl Into<Number>) -> bool {

@@ -1,0 +1,170 @@
+//! `PROC/mounts` and `/etc/fstab`, tables of the same form: device, mount point, type, options.
+//!
+//! See fstab(5). What would break a field is written as a backslash and three octal digits.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use crate::source::text::{Malformed, fields};
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// `/dev/sda1`, `server:/export`, `UUID=…`; for what has no device any word.
+    pub device: String,
+    /// The folder that it is mounted on; in fstab also `none` or `swap`.
+    pub point: PathBuf,
+    /// The type of file system: `ext4`.
+    pub kind: String,
+    /// By comma: `rw,relatime`.
+    pub options: String,
+}
+
+impl Mount {
+    /// Whether this is one of its options.
+    #[must_use]
+    pub fn has_option(&self, option: &str) -> bool {
+        self.options.split(',').any(|one| one == option)
+    }
+
+    /// Whether it is in another machine's or process's hands, and may therefore not answer. What
+    /// is not known to be the kernel's own counts as such.
+    #[must_use]
+    pub fn may_hang(&self) -> bool {
+        const OWN: [&str; 41] = [
+            "autofs",
+            "binfmt_misc",
+            "bpf",
+            "btrfs",
+            "cgroup",
+            "cgroup2",
+            "configfs",
+            "debugfs",
+            "devpts",
+            "devtmpfs",
+            "efivarfs",
+            "erofs",
+            "exfat",
+            "ext2",
+            "ext3",
+            "ext4",
+            "f2fs",
+            "fusectl",
+            "hugetlbfs",
+            "iso9660",
+            "jfs",
+            "mqueue",
+            "msdos",
+            "nfsd",
+            "nsfs",
+            "ntfs3",
+            "overlay",
+            "proc",
+            "pstore",
+            "ramfs",
+            "rpc_pipefs",
+            "securityfs",
+            "selinuxfs",
+            "squashfs",
+            "sysfs",
+            "tmpfs",
+            "tracefs",
+            "udf",
+            "vfat",
+            "xfs",
+            "zfs",
+        ];
+        !OWN.contains(&self.kind.as_str())
+    }
+}
+
+/// All lines that are no comments, in order.
+pub fn parse(text: &[u8]) -> Result<Vec<Mount>, Malformed> {
+    let mut mounts = Vec::new();
+    for (bytes, line) in text.split(|byte| *byte == b'\n').zip(1..) {
+        let mut columns = fields(bytes).map(unescaped);
+        let device = match columns.next() {
+            None => continue,
+            Some(comment) if comment.starts_with(b"#") => continue,
+            Some(device) => device,
+        };
+        let mut next = || {
+            columns.next().ok_or(Malformed::Line {
+                line,
+                what: "has not four fields",
+            })
+        };
+        let (point, kind, options) = (next()?, next()?, next()?);
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        mounts.push(Mount {
+            device: text(device),
+            point: PathBuf::from(OsString::from_vec(point)),
+            kind: text(kind),
+            options: text(options),
+        });
+    }
+    Ok(mounts)
+}
+
+fn unescaped(field: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((first, after)) = rest.split_first() {
+        let (byte, after) = match octal(after) {
+            Some(escaped) if *first == b'\\' => escaped,
+            Some(_) | None => (*first, after),
+        };
+        plain.push(byte);
+        rest = after;
+    }
+    plain
+}
+
+fn octal(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (digits, rest) = text.split_at_checked(3)?;
+    let byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 8).ok()?;
+    Some((byte, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn fields_are_taken_out_of_their_escapes() {
+        let text = b"# a comment\n\n/dev/sda1 / ext4 rw,relatime 0 0\n\
+            //s/a\\040b\t/mnt/a\\040b\\134c cifs ro,x=rw,vers=3.0\nproc /proc proc defaults 0 0";
+        let mounts = parse(text).unwrap();
+        assert_eq!(mounts.len(), 3);
+        assert_eq!(
+            mounts[1],
+            Mount {
+                device: "//s/a b".to_owned(),
+                point: PathBuf::from("/mnt/a b\\c"),
+                kind: "cifs".to_owned(),
+                options: "ro,x=rw,vers=3.0".to_owned(),
+            }
+        );
+        assert!(mounts[1].has_option("ro") && !mounts[1].has_option("rw"));
+        assert!(mounts[1].may_hang() && !mounts[0].may_hang());
+        assert_eq!(
+            parse(b"/dev/sda1 / ext4 rw\n/dev/sdb1 /x\n")
+                .unwrap_err()
+                .to_string(),
+            "line 2 has not four fields"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>, text in "[a-z# \\\\0-9\n]{0,60}") {
+            for bytes in [&bytes[..], text.as_bytes()] {
+                for mount in parse(bytes).into_iter().flatten() {
+                    prop_assert!(!mount.device.is_empty());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! `check-cpu`: what the processors spend their time on, all together.
+//!
+//! Reads `PROC/stat` twice, as a share of time takes two readings: the first is the last run's,
+//! from a state file, or with `--sleep` one taken that long before.
+
+use std::collections::BTreeMap;
+use std::iter;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use serde::{Deserialize, Serialize};
+use venus_collectors::source::stat::{self, Entry, Ticks};
+use venus_collectors::state::StateFile;
+
+use crate::check::{Check, Context, Failure, limits};
+use crate::status::{Limits, Outcome, Perfdata, Status, Unit};
+
+/// The check's declaration.
+pub(super) static CHECK: Check = Check {
+    name: "check-cpu",
+    title: "CheckCPU",
+    about: "Whether the processors have time left",
+    example: "-w 80 -c 100 --sleep 1",
+    arguments,
+    looks_at,
+    run,
+};
+
+/// What of the time is not counted as used, if nothing else is given.
+const IDLE: [&str; 5] = ["idle", "iowait", "steal", "guest", "guest_nice"];
+
+/// The last readings, by what was checked.
+type History = BTreeMap<String, Reading>;
+
+/// Ticks since boot by [`Ticks::NAMES`]; fewer on old kernels.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Reading {
+    ticks: Vec<u64>,
+}
+
+fn arguments() -> Vec<Arg> {
+    let [warning, critical] = limits::arguments(
+        "Percent that are worth a warning [default: 80]",
+        "Percent that are critical [default: 100]",
+    );
+    let sleep = Arg::new("sleep")
+        .long("sleep")
+        .value_name("SECONDS")
+        .value_parser(seconds)
+        .help("Measure for so long [default: since the last run]");
+    let cache_file = Arg::new("cache-file")
+        .long("cache-file")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("Where to keep the last reading [default: check-cpu.json in --state-dir]");
+    let less_than = Arg::new("less_than")
+        .long("less_than")
+        .short('l')
+        .action(ArgAction::SetTrue)
+        .help("Alert where it is as low as the threshold, or lower");
+    let idle_metrics = Arg::new("idle-metrics")
+        .long("idle-metrics")
+        .value_name("METRICS")
+        .value_delimiter(',')
+        .value_parser(Ticks::NAMES)
+        .default_values(IDLE)
+        .help("What does not count as used");
+    let modes = Ticks::NAMES.map(|mode| {
+        Arg::new(mode)
+            .long(mode)
+            .action(ArgAction::SetTrue)
+            .conflicts_with_all(Ticks::NAMES.into_iter().filter(|other| *other != mode))
+            .help(format!("Judge {mode}, not the time used"))
+    });
+    [
+        warning,
+        critical,
+        sleep,
+        cache_file,
+        less_than,
+        idle_metrics,
+    ]
+    .into_iter()
+    .chain(modes)
+    .collect()
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| "use seconds, above 0".to_owned())
+}
+
+fn state_file(matches: &ArgMatches, context: &Context) -> StateFile {
+    let given = matches.get_one::<PathBuf>("cache-file");
+    match given.and_then(|path| Some((path.parent()?, path.file_name()?.to_str()?))) {
+        Some((folder, name)) if folder == Path::new("") => StateFile::new(Path::new("."), name),
+        Some((folder, name)) => StateFile::new(folder, name),
+        None => StateFile::new(&context.state_dir, "check-cpu.json"),
+    }
+}
+
+fn looks_at(matches: &ArgMatches, context: &Context) -> Vec<String> {
+    let mut lines = vec![context.roots.proc.join("stat").display().to_string()];
+    if !matches.contains_id("sleep") {
+        let file = state_file(matches, context);
+        lines.push(file.path().display().to_string());
+    }
+    lines
+}
+
+fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
+    let build: limits::Build = if matches.get_flag("less_than") {
+        Limits::at_most
+    } else {
+        Limits::at_least
+    };
+    let limits = limits::given(matches, build, [Some(80.0), Some(100.0)])?;
+    let idle: Vec<&str> = matches
+        .get_many::<String>("idle-metrics")
+        .map(|names| names.map(String::as_str).collect())
+        .unwrap_or_default();
+    let mode = Ticks::NAMES.into_iter().find(|mode| matches.get_flag(mode));
+    let subject = mode.unwrap_or("total").to_uppercase();
+
+    let (before, details) = match matches.get_one::<Duration>("sleep") {
+        Some(time) => (Some(wait(*time, context)?), Vec::new()),
+        None => last(&subject, matches, context),
+    };
+    let now = read(context)?;
+    if !matches.contains_id("sleep") {
+        remember(&subject, &now, matches, context)?;
+    }
+    // Counters that are less than they were are those of another boot.
+    let before = before.filter(|before| before.iter().sum::<u64>() <= now.iter().sum());
+    let Some(before) = before else {
+        return Ok(Outcome {
+            subject,
+            details,
+            ..Outcome::new(
+                Status::Ok,
+                "first reading, what is used is known from the next run on; \
+                 --sleep 1 measures at once",
+            )
+        });
+    };
+    let shares = Shares::between(&before, &now, &idle)?;
+    let name = mode.unwrap_or("total");
+    let judged = shares.of(name)?;
+    let figures = shares.named().map(|(of, share)| {
+        let figure = Perfdata::new(of, hundredths(share), Unit::Percent);
+        if of == name {
+            figure.thresholds(limits.thresholds())
+        } else {
+            figure
+        }
+    });
+    Ok(Outcome {
+        subject,
+        details,
+        perfdata: figures.collect(),
+        ..Outcome::new(limits.judge(judged), shares.text())
+    })
+}
+
+fn read(context: &Context) -> Result<Vec<u64>, Failure> {
+    let path = context.roots.proc.join("stat");
+    let text = context.read(&path)?;
+    let mut total = None;
+    stat::parse(&text, |entry| {
+        if let Entry::Total(ticks) = entry {
+            total = Some(ticks.iter().collect());
+        }
+    })
+    .map_err(|error| Failure::malformed(&path, error))?;
+    total.ok_or_else(|| Failure::malformed(&path, "it has no line for all processors"))
+}
+
+/// The reading before a time of waiting.
+fn wait(time: Duration, context: &Context) -> Result<Vec<u64>, Failure> {
+    if time >= context.time_left() {
+        return Err(Failure::new(
+            "--sleep takes all the time that it has; give more with --timeout",
+        ));
+    }
+    let before = read(context)?;
+    context.step("waiting for the second reading");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what is measured is this time itself"
+    )]
+    thread::sleep(time);
+    Ok(before)
+}
+
+type Last = (Option<Vec<u64>>, Vec<String>);
+
+/// The last run's reading if there is one, and what is to be said about it.
+fn last(subject: &str, matches: &ArgMatches, context: &Context) -> Last {
+    let file = state_file(matches, context);
+    context.step(format!("reading {}", file.path().display()));
+    match file.read::<History>() {
+        Ok(history) => {
+            let last = history.and_then(|mut history| history.remove(subject));
+            (last.map(|last| last.ticks), Vec::new())
+        }
+        Err(error) => (None, vec![error.to_string()]),
+    }
+}
+
+/// Keeps this reading for the next run, beside those of other modes.
+fn remember(
+    subject: &str,
+    ticks: &[u64],
+    matches: &ArgMatches,
+    context: &Context,
+) -> Result<(), Failure> {
+    let file = state_file(matches, context);
+    context.step(format!("writing {}", file.path().display()));
+    // One that is damaged is replaced.
+    let mut history: History = file.read().unwrap_or_default().unwrap_or_default();
+    let ticks = ticks.to_vec();
+    history.insert(subject.to_owned(), Reading { ticks });
+    Ok(file.write(&history)?)
+}
+
+/// What the time between two readings was spent on, in percent.
+struct Shares {
+    /// All that is not idle.
+    used: f64,
+    /// By [`Ticks::NAMES`].
+    modes: Vec<f64>,
+}
+
+impl Shares {
+    fn between(before: &[u64], now: &[u64], idle: &[&str]) -> Result<Self, Failure> {
+        // The kernel's accounts of idle and iowait may go back by a tick.
+        let spent: Vec<u64> = now
+            .iter()
+            .zip(before)
+            .map(|(now, before)| now.saturating_sub(*before))
+            .collect();
+        let all: u64 = spent.iter().sum();
+        if all == 0 {
+            return Err(Failure::new(
+                "no time has passed since the last reading; run it less often, or with --sleep",
+            ));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a share is no exact number")]
+        let percent = |ticks: u64| 100.0 * (ticks as f64 / all as f64);
+        let unused = Ticks::NAMES.iter().zip(&spent);
+        let unused = unused.filter(|(mode, _)| idle.contains(mode));
+        let unused: u64 = unused.map(|(_, ticks)| ticks).sum();
+        Ok(Self {
+            used: percent(all - unused),
+            modes: spent.into_iter().map(percent).collect(),
+        })
+    }
+
+    /// What is used, then all modes.
+    fn named(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let modes = Ticks::NAMES.into_iter().zip(self.modes.iter().copied());
+        iter::once(("total", self.used)).chain(modes)
+    }
+
+    fn of(&self, name: &str) -> Result<f64, Failure> {
+        self.named()
+            .find_map(|(of, share)| (of == name).then_some(share))
+            .ok_or_else(|| Failure::new(format!("this kernel does not tell {name}")))
+    }
+
+    fn text(&self) -> String {
+        let shares = self.named();
+        let shares = shares.map(|(name, share)| format!("{name}={:?}", hundredths(share)));
+        shares.collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn hundredths(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}

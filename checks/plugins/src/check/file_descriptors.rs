@@ -1,0 +1,66 @@
+//! `check-file-descriptors`: how many files are open on the host, of as many as can be.
+//!
+//! Reads `PROC/sys/fs/file-nr`.
+
+use clap::ArgMatches;
+use venus_collectors::source::text;
+
+use crate::check::{Check, Context, Failure, limits};
+use crate::status::{Limits, Outcome, Perfdata, Unit};
+
+/// The check's declaration.
+pub(super) static CHECK: Check = Check {
+    name: "check-file-descriptors",
+    title: "CheckFileDescriptors",
+    about: "Whether the host has file descriptors left",
+    example: "-w 80 -c 90",
+    arguments: || {
+        limits::arguments(
+            "Percent used that are worth a warning [default: 80]",
+            "Percent used that are critical [default: 90]",
+        )
+        .into()
+    },
+    looks_at: |_, context| {
+        vec![
+            context
+                .roots
+                .proc
+                .join("sys/fs/file-nr")
+                .display()
+                .to_string(),
+        ]
+    },
+    run,
+};
+
+fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
+    let limits = limits::given(matches, Limits::at_least, [Some(80.0), Some(90.0)])?;
+    let path = context.roots.proc.join("sys/fs/file-nr");
+    let malformed = || Failure::malformed(&path, "it is not three numbers, the last above 0");
+    let bytes = context.read(&path)?;
+    let line = text::only_line(&bytes).map_err(|error| Failure::malformed(&path, error))?;
+    let numbers: Option<Vec<u64>> = text::fields(line).map(text::decimal).collect();
+    // Allocated, of these not used (0 since Linux 2.6), and the most there can be.
+    let [allocated, unused, most] = numbers
+        .and_then(|numbers| numbers.try_into().ok())
+        .ok_or_else(malformed)?;
+    if most == 0 {
+        return Err(malformed());
+    }
+    let used: u64 = u64::saturating_sub(allocated, unused);
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a percentage is no exact number"
+    )]
+    let percent = (10_000.0 * used as f64 / most as f64).round() / 100.0;
+    let figure = Perfdata::new("used", percent, Unit::Percent);
+    let figure = figure.thresholds(limits.thresholds()).min(0).max(100);
+    Ok(Outcome {
+        perfdata: vec![figure],
+        ..Outcome::new(
+            limits.judge(percent),
+            format!("{used} of {most} file descriptors used ({percent}%)"),
+        )
+    })
+}

@@ -1,0 +1,75 @@
+//! `check-hugepages`: whether huge pages are reserved as expected, and left.
+//!
+//! Reads the fields `HugePages_` of `PROC/meminfo`, which are of the default size.
+
+use clap::{Arg, ArgMatches, value_parser};
+use venus_collectors::source::text;
+
+use crate::check::{Check, Context, Failure, limits};
+use crate::status::{Limits, Outcome, Perfdata, Status, Unit};
+
+/// The check's declaration.
+pub(super) static CHECK: Check = Check {
+    name: "check-hugepages",
+    title: "CheckHugepages",
+    about: "Whether huge pages are reserved as expected, and left",
+    example: "-w 80 -c 90",
+    arguments,
+    looks_at: |_, context| vec![context.roots.proc.join("meminfo").display().to_string()],
+    run,
+};
+
+fn arguments() -> Vec<Arg> {
+    let [warning, critical] = limits::arguments(
+        "Percent used that are worth a warning [default: none]",
+        "Percent used that are critical [default: none]",
+    );
+    let total = Arg::new("total")
+        .long("total")
+        .value_name("N")
+        .value_parser(value_parser!(u64))
+        .help("How many there are to be");
+    vec![warning, critical, total]
+}
+
+fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
+    let limits = limits::given(matches, Limits::at_least, [None, None])?;
+    let path = context.roots.proc.join("meminfo");
+    let bytes = context.read(&path)?;
+    let field = |name: &'static str| {
+        let lines = text::lines(&bytes).filter_map(Result::ok);
+        let mut columns = lines.map(|(_, line)| text::fields(line));
+        columns
+            .find_map(|mut columns| {
+                let is_it = columns.next()? == name.as_bytes();
+                is_it.then(|| columns.next().and_then(text::decimal))?
+            })
+            .ok_or_else(|| Failure::malformed(&path, format!("it has no {name}")))
+    };
+    let (total, free) = (field("HugePages_Total:")?, field("HugePages_Free:")?);
+    let used = total
+        .checked_sub(free)
+        .ok_or_else(|| Failure::malformed(&path, "more huge pages are free than there are"))?;
+    let expected = matches.get_one::<u64>("total").copied();
+    if let Some(expected) = expected.filter(|expected| *expected != total) {
+        let what = format!("{total} huge pages are reserved, expected {expected}");
+        return Ok(Outcome::new(Status::Critical, what));
+    }
+    if total == 0 {
+        return Ok(Outcome::new(Status::Ok, "no huge pages are reserved"));
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a percentage is no exact number"
+    )]
+    let percent = (10_000.0 * used as f64 / total as f64).round() / 100.0;
+    let figure = Perfdata::new("used", percent, Unit::Percent);
+    let figure = figure.thresholds(limits.thresholds()).min(0).max(100);
+    Ok(Outcome {
+        perfdata: vec![figure],
+        ..Outcome::new(
+            limits.judge(percent),
+            format!("{used} of {total} huge pages used ({percent}%)"),
+        )
+    })
+}

@@ -1,0 +1,221 @@
+//! `check-interface`: whether network interfaces are up, as fast as they should be, and free of
+//! errors.
+//!
+//! Reads `SYS/class/net/IF`, see the kernel's sysfs-class-net, and keeps the counters in a state file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use serde::{Deserialize, Serialize};
+use venus_collectors::source::text::only_line;
+use venus_collectors::state::StateFile;
+
+use crate::check::{Check, Context, Failure, limits};
+use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit};
+
+/// The check's declaration.
+pub(super) static CHECK: Check = Check {
+    name: "check-interface",
+    title: "CheckInterface",
+    about: "Whether network interfaces are up, fast, and free of errors",
+    example: "--interface eth0",
+    arguments,
+    looks_at,
+    run,
+};
+
+/// What was counted until the last run, by interface.
+type History = BTreeMap<String, Counters>;
+
+/// What an interface counted since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Counters {
+    /// Packets that could not be received or sent.
+    errors: u64,
+    /// How often the link came or went.
+    carrier_changes: u64,
+}
+
+fn arguments() -> Vec<Arg> {
+    let [warning, critical] = limits::arguments(
+        "Errors since the last run that are worth a warning [default: 1]",
+        "Errors since the last run that are critical [default: 100]",
+    );
+    vec![
+        Arg::new("interface")
+            .long("interface")
+            .short('i')
+            .value_name("IF")
+            .action(ArgAction::Append)
+            .help("Look at this one; may be repeated [default: all of hardware]"),
+        Arg::new("speed")
+            .long("speed")
+            .value_name("MBIT")
+            .value_parser(value_parser!(u64))
+            .help("How fast it is to be at least, in Mbit/s"),
+        Arg::new("duplex")
+            .long("duplex")
+            .value_name("DUPLEX")
+            .value_parser(["full", "half"])
+            .help("Whether both ends may send at once"),
+        warning,
+        critical,
+    ]
+}
+
+fn state_file(context: &Context) -> StateFile {
+    StateFile::new(&context.state_dir, "check-interface.json")
+}
+
+fn looks_at(_: &ArgMatches, context: &Context) -> Vec<String> {
+    let class = context.roots.sys.join("class/net");
+    vec![
+        format!("{}/IF", class.display()),
+        state_file(context).path().display().to_string(),
+    ]
+}
+
+fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
+    let limits = limits::given(matches, Limits::at_least, [Some(1.0), Some(100.0)])?;
+    let file = state_file(context);
+    context.step(format!("reading {}", file.path().display()));
+    let mut details = Vec::new();
+    let mut history: History = file
+        .read()
+        .unwrap_or_else(|error| {
+            details.push(error.to_string());
+            None
+        })
+        .unwrap_or_default();
+    let (mut findings, mut right, mut perfdata) = (Findings::default(), Vec::new(), Vec::new());
+    for name in &names(matches, context)? {
+        let folder = context.roots.sys.join("class/net").join(name);
+        context.step(format!("reading {}", folder.display()));
+        if name.contains('/') || !folder.is_dir() {
+            findings.add(Status::Critical, format!("{name} is not there"));
+            continue;
+        }
+        let before = findings.worst();
+        let link = link(name, &folder, matches, &mut findings)?;
+        let now = Counters {
+            errors: context
+                .number(&folder.join("statistics/rx_errors"))?
+                .saturating_add(context.number(&folder.join("statistics/tx_errors"))?),
+            carrier_changes: context.number(&folder.join("carrier_changes"))?,
+        };
+        let counted = match history.insert(name.clone(), now) {
+            None => "counters read for the first time".to_owned(),
+            Some(then) => {
+                // One that is less than it was is that of another boot.
+                let errors = now.errors.checked_sub(then.errors).unwrap_or(now.errors);
+                let changes = now.carrier_changes.saturating_sub(then.carrier_changes);
+                let what = format!("{name} counted {errors} errors since the last run");
+                findings.add(limits.judge(errors), what);
+                if changes > 0 {
+                    let what = format!(
+                        "{name} had its link come or go {changes} times since the last run"
+                    );
+                    findings.add(Status::Warning, what);
+                }
+                let figure = Perfdata::new(format!("{name} errors"), errors, Unit::None);
+                perfdata.push(figure.thresholds(limits.thresholds()).min(0));
+                format!("{errors} errors since the last run")
+            }
+        };
+        if findings.worst() == before {
+            right.push(format!("{name} is {link}, {counted}"));
+        }
+    }
+    context.step(format!("writing {}", file.path().display()));
+    if let Err(error) = file.write(&history) {
+        findings.add(Status::Unknown, error.to_string());
+    }
+    let mut outcome = findings.outcome(right.join("; "));
+    outcome.details.extend(details);
+    outcome.perfdata = perfdata;
+    Ok(outcome)
+}
+
+/// Those that were given, or else all that have a device, and are not made by software.
+fn names(matches: &ArgMatches, context: &Context) -> Result<Vec<String>, Failure> {
+    if let Some(given) = matches.get_many::<String>("interface") {
+        return Ok(given.cloned().collect());
+    }
+    let class = context.roots.sys.join("class/net");
+    let entries = fs::read_dir(&class).map_err(|error| Failure::read(&class, &error))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.path().join("device").exists() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    if names.is_empty() {
+        let what = format!("no interface of hardware below {}", class.display());
+        return Err(Failure::new(what));
+    }
+    Ok(names)
+}
+
+/// How the link is, in a few words; what is wrong with it is added.
+fn link(
+    name: &str,
+    folder: &Path,
+    matches: &ArgMatches,
+    findings: &mut Findings,
+) -> Result<String, Failure> {
+    let state = line(&folder.join("operstate"))?.unwrap_or_default();
+    // `unknown` is what drivers say that do not tell, such as that of lo.
+    if !matches!(state.as_str(), "up" | "unknown") {
+        findings.add(Status::Critical, format!("{name} is {state}"));
+        // A link that is down has no speed worth a word.
+        return Ok(state);
+    }
+    let mut words = state;
+    let speed = line(&folder.join("speed"))?.and_then(|text| text.parse::<u64>().ok());
+    if let Some(wanted) = matches.get_one::<u64>("speed") {
+        match speed {
+            Some(speed) if speed >= *wanted => {}
+            Some(speed) => {
+                let what = format!("{name} runs at {speed} Mbit/s, expected {wanted}");
+                findings.add(Status::Critical, what);
+            }
+            None => findings.add(Status::Unknown, format!("{name} does not tell its speed")),
+        }
+    }
+    words.extend(speed.map(|speed| format!(" at {speed} Mbit/s")));
+    let duplex = line(&folder.join("duplex"))?;
+    if let Some(wanted) = matches.get_one::<String>("duplex")
+        && duplex.as_ref() != Some(wanted)
+    {
+        let duplex = duplex.as_deref().unwrap_or("unknown");
+        let what = format!("{name} has {duplex} duplex, expected {wanted}");
+        findings.add(Status::Warning, what);
+    }
+    Ok(words)
+}
+
+/// The line of a file; `None` where the driver does not tell.
+fn line(path: &Path) -> Result<Option<String>, Failure> {
+    match fs::read(path) {
+        Ok(text) => only_line(&text)
+            .map(|line| Some(String::from_utf8_lossy(line).into_owned()))
+            .map_err(|error| Failure::malformed(path, error)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::NotFound
+            ) || error.raw_os_error() == Some(NOT_SUPPORTED) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(Failure::read(path, &error)),
+    }
+}
+
+/// EOPNOTSUPP.
+const NOT_SUPPORTED: i32 = 95;

@@ -1,0 +1,75 @@
+//! `-w` and `-c` where a number alone alerts when it is reached.
+
+use clap::{Arg, ArgMatches};
+
+use crate::check::Failure;
+use crate::status::{Limit, Limits, LimitsError};
+
+/// The two arguments, with what each is for.
+pub(super) fn arguments(warning: &'static str, critical: &'static str) -> [Arg; 2] {
+    [
+        argument("warning", 'w', "warn", warning),
+        argument("critical", 'c', "crit", critical),
+    ]
+}
+
+/// One argument of that kind. The community's plugins call `--warning` `--warn`, if it has a name.
+pub(super) fn argument(
+    name: &'static str,
+    short: char,
+    alias: &'static str,
+    help: &'static str,
+) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .alias(alias)
+        .short(short)
+        .value_name("N")
+        .value_parser(|text: &str| text.parse::<Limit>())
+        .help(help)
+}
+
+/// Builds the thresholds of one value: [`Limits::at_least`] or [`Limits::at_most`].
+pub(super) type Build = fn(Option<Limit>, Option<Limit>) -> Result<Limits, LimitsError>;
+
+/// The thresholds given by `-w` and `-c`, or else these.
+pub(super) fn given(
+    matches: &ArgMatches,
+    build: Build,
+    [low, high]: [Option<f64>; 2],
+) -> Result<Limits, Failure> {
+    named(matches, ["warning", "critical"], build, [low, high])
+}
+
+/// The thresholds given by the arguments of these names, or else these. A default that
+/// contradicts the one that is given is left out.
+pub(super) fn named(
+    matches: &ArgMatches,
+    names: [&str; 2],
+    build: Build,
+    [low, high]: [Option<f64>; 2],
+) -> Result<Limits, Failure> {
+    let [warning, critical] = names.map(|name| matches.get_one::<Limit>(name).copied());
+    let with_defaults = build(
+        warning.or(low.map(Limit::Number)),
+        critical.or(high.map(Limit::Number)),
+    );
+    match with_defaults {
+        Err(_) if warning.is_none() || critical.is_none() => Ok(build(warning, critical)?),
+        done => Ok(done?),
+    }
+}
+
+/// Refuses percentages that nothing can have, given by `-w` or `-c`.
+pub(super) fn refuse_above_100(matches: &ArgMatches) -> Result<(), Failure> {
+    let above = |name: &&str| match matches.get_one(name) {
+        Some(Limit::Number(number)) => *number > 100.0,
+        Some(Limit::Range(_)) | None => false,
+    };
+    match ["warning", "critical"].iter().find(|name| above(name)) {
+        Some(name) => Err(Failure::new(format!(
+            "invalid percentage for --{name}: use at most 100, or MB with --megabytes"
+        ))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,162 @@
+//! `check-mdraid`: whether Linux software RAID is whole.
+//!
+//! Reads `PROC/mdstat`, see md(4).
+
+use clap::{Arg, ArgAction, ArgMatches};
+
+use crate::check::{Check, Context, Failure};
+use crate::status::{Findings, Outcome, Status};
+
+/// The check's declaration.
+pub(super) static CHECK: Check = Check {
+    name: "check-mdraid",
+    title: "CheckMdraid",
+    about: "Whether Linux software RAID is whole",
+    example: "--array md0",
+    arguments,
+    looks_at: |_, context| vec![context.roots.proc.join("mdstat").display().to_string()],
+    run,
+};
+
+fn arguments() -> Vec<Arg> {
+    let array = Arg::new("array")
+        .long("array")
+        .value_name("NAME")
+        .action(ArgAction::Append)
+        .help("Expect this one to be there; may be repeated");
+    vec![array]
+}
+
+/// One array.
+#[derive(Debug, Default, PartialEq)]
+struct Array<'a> {
+    name: &'a str,
+    is_active: bool,
+    /// `raid1`; an inactive one has none.
+    level: &'a str,
+    /// Members marked `(F)`.
+    failed: Vec<&'a str>,
+    /// How many members there are to be, and how many work.
+    members: Option<(u32, u32)>,
+    /// `recovery = 12.6%`
+    progress: Option<String>,
+}
+
+fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
+    let path = context.roots.proc.join("mdstat");
+    let bytes = context.read(&path)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let arrays = parse(&text);
+    let mut findings = Findings::default();
+    let expected = matches.get_many::<String>("array").unwrap_or_default();
+    for name in expected.filter(|name| !arrays.iter().any(|array| array.name == *name)) {
+        findings.add(Status::Critical, format!("{name} is not there"));
+    }
+    if arrays.is_empty() && findings.worst() == Status::Ok {
+        let what = format!("no array in {}", path.display());
+        return Err(Failure::new(what));
+    }
+    let mut right = Vec::new();
+    for array in &arrays {
+        match judge(array) {
+            (Status::Ok, what) => right.push(what),
+            (status, what) => findings.add(status, what),
+        }
+    }
+    Ok(findings.outcome(right.join("; ")))
+}
+
+fn parse(text: &str) -> Vec<Array<'_>> {
+    let mut arrays: Vec<Array<'_>> = Vec::new();
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        let is_below = line.starts_with([' ', '\t']);
+        match (arrays.last_mut(), words.next(), words.next()) {
+            (_, Some(name), Some(":")) if !is_below && name != "Personalities" => {
+                arrays.push(array(name, words));
+            }
+            (Some(array), Some(_), _) if is_below => below(array, line),
+            _ => {}
+        }
+    }
+    arrays
+}
+
+fn array<'a>(name: &'a str, words: impl Iterator<Item = &'a str>) -> Array<'a> {
+    let mut array = Array {
+        name,
+        ..Array::default()
+    };
+    for word in words {
+        match word {
+            "active" => array.is_active = true,
+            "inactive" => array.is_active = false,
+            word if word.ends_with("(F)") => {
+                array.failed.extend(word.split('[').next());
+            }
+            // A member, or `(read-only)`.
+            word if word.contains('[') || word.starts_with('(') => {}
+            level => array.level = level,
+        }
+    }
+    array
+}
+
+/// A line below the one with the name: `1 blocks super 1.2 [2/1] [U_]`, or how far it is.
+fn below(array: &mut Array<'_>, line: &str) {
+    let mut words = line.split_whitespace().peekable();
+    while let Some(word) = words.next() {
+        let inside = word
+            .strip_prefix('[')
+            .and_then(|word| word.strip_suffix(']'));
+        if let Some((wanted, working)) = inside.and_then(|inside| inside.split_once('/')) {
+            array.members = wanted.parse().ok().zip(working.parse().ok());
+        }
+        if matches!(word, "recovery" | "resync" | "reshape" | "check" | "repair") {
+            let percent = words.clone().find(|word| word.ends_with('%'));
+            array.progress = Some(format!("{word} {}", percent.unwrap_or("pending")));
+        }
+    }
+}
+
+fn judge(array: &Array<'_>) -> (Status, String) {
+    let name = array.name;
+    let progress = match &array.progress {
+        Some(progress) => format!(", {progress}"),
+        None => String::new(),
+    };
+    let failed = match &array.failed[..] {
+        [] => String::new(),
+        failed => format!(", failed: {}", failed.join(" ")),
+    };
+    if !array.is_active {
+        return (Status::Critical, format!("{name} is inactive{failed}"));
+    }
+    let level = array.level;
+    match array.members {
+        Some((wanted, working)) if working < wanted => {
+            // One that is being rebuilt needs nobody but somebody who looks at it.
+            let rebuilt = array
+                .progress
+                .as_ref()
+                .is_some_and(|what| what.contains('%'));
+            let status = if rebuilt {
+                Status::Warning
+            } else {
+                Status::Critical
+            };
+            let what = format!("{name} ({level}) has {working} of {wanted} members{failed}");
+            (status, format!("{what}{progress}"))
+        }
+        _ if !failed.is_empty() => {
+            let what = format!("{name} ({level}) is whole{failed}{progress}");
+            (Status::Warning, what)
+        }
+        Some((wanted, _)) => {
+            let what = format!("{name} ({level}) has all {wanted} members{progress}");
+            (Status::Ok, what)
+        }
+        // raid0 and linear cannot lose any.
+        None => (Status::Ok, format!("{name} ({level}) is active{progress}")),
+    }
+}

@@ -1,0 +1,208 @@
+//! check-edac, check-mdraid, check-temperature, check-interface.
+
+use crate::Host;
+
+#[test]
+fn memory_errors_by_controller() {
+    let host = Host::with(&[
+        ("sys/devices/system/edac/mc/mc0/ce_count", "0\n"),
+        ("sys/devices/system/edac/mc/mc0/ue_count", "0\n"),
+    ]);
+    let says = |args: &[&str], line: &str, status| {
+        host.says("check-edac", args, &format!("CheckEdac {line}"), status);
+    };
+    let fine = "OK: 1 memory controllers, 0 errors corrected, none that could not be";
+    says(&[], fine, 0);
+    host.write("sys/devices/system/edac/mc/mc0/ce_count", "7\n");
+    says(&[], "WARNING: mc0 corrected 7 errors", 1);
+    says(&["-c", "7"], "CRITICAL: mc0 corrected 7 errors", 2);
+    says(&["-w", "8"], &fine.replace("0 errors", "7 errors"), 0);
+    host.write("sys/devices/system/edac/mc/mc0/ue_count", "1\n");
+    let both = "mc0 has 1 errors that could not be corrected; mc0 corrected 7 errors";
+    says(&[], &format!("CRITICAL: {both}"), 2);
+    let none = "CheckEdac UNKNOWN: no memory controller below HOST/sys/devices/system/edac/mc";
+    Host::new().says("check-edac", &[], none, 3);
+}
+
+const MDSTAT: &str = "Personalities : [raid1] [raid6]\n\
+    md0 : active raid1 sdb1[1] sda1[0]\n      1046528 blocks super 1.2 [2/2] [UU]\n      \n\
+    md1 : active raid0 sdc1[1] sdd1[0]\n      2093056 blocks super 1.2 512k chunks\n\n\
+    unused devices: <none>\n";
+
+#[test]
+fn arrays_that_are_whole_or_not() {
+    let host = Host::with(&[("proc/mdstat", MDSTAT)]);
+    let says = |args: &[&str], line: &str, status| {
+        host.says("check-mdraid", args, &format!("CheckMdraid {line}"), status);
+    };
+    let fine = "OK: md0 (raid1) has all 2 members; md1 (raid0) is active";
+    says(&["--array", "md0"], fine, 0);
+    says(&["--array", "md9"], "CRITICAL: md9 is not there", 2);
+    let broken = MDSTAT
+        .replace("[2/2] [UU]", "[2/1] [U_]")
+        .replace("sdb1[1]", "sdb1[1](F)");
+    host.write("proc/mdstat", &broken);
+    let failed = "md0 (raid1) has 1 of 2 members, failed: sdb1";
+    says(&[], &format!("CRITICAL: {failed}"), 2);
+    let rebuilt =
+        "[2/1] [U_]\n      [==>......]  recovery = 12.6% (1/8) finish=1.0min speed=1K/sec";
+    host.write("proc/mdstat", &MDSTAT.replace("[2/2] [UU]", rebuilt));
+    says(
+        &[],
+        "WARNING: md0 (raid1) has 1 of 2 members, recovery 12.6%",
+        1,
+    );
+    host.write(
+        "proc/mdstat",
+        &MDSTAT.replace("[2/2] [UU]", "[2/2] [UU]\n      check = 5.0% (1/2)"),
+    );
+    says(
+        &[],
+        "OK: md0 (raid1) has all 2 members, check 5.0%; md1 (raid0) is active",
+        0,
+    );
+    host.write(
+        "proc/mdstat",
+        "md0 : inactive sda1[0](S)\n      1 blocks super 1.2\n",
+    );
+    says(&[], "CRITICAL: md0 is inactive", 2);
+    host.write("proc/mdstat", "Personalities :\nunused devices: <none>\n");
+    says(&[], "UNKNOWN: no array in HOST/proc/mdstat", 3);
+}
+
+#[test]
+fn sensors_by_their_own_limits_or_by_given_ones() {
+    let chip = "sys/class/hwmon/hwmon0";
+    let host = Host::new();
+    let write =
+        |file: &str, text: &str| host.write(&format!("{chip}/{file}"), &format!("{text}\n"));
+    for (file, text) in [
+        ("name", "coretemp"),
+        ("temp1_input", "45500"),
+        ("temp1_label", "Package id 0"),
+        ("temp1_max", "80000"),
+        ("temp1_crit", "100000"),
+        ("fan1_input", "1250"),
+        ("fan1_min", "600"),
+    ] {
+        write(file, text);
+    }
+    let says = |args: &[&str], line: &str, status| {
+        host.says(
+            "check-temperature",
+            args,
+            &format!("CheckTemperature {line}"),
+            status,
+        );
+    };
+    let heat = |degrees: &str, limit: &str| {
+        format!("coretemp Package id 0 has {degrees}°C, the threshold is {limit}°C")
+    };
+    says(
+        &[],
+        "OK: 2 sensors, the hottest is coretemp Package id 0 with 45.5°C",
+        0,
+    );
+    says(
+        &["-w", "45"],
+        &format!("WARNING: {}", heat("45.5", "45")),
+        1,
+    );
+    says(
+        &["-w", "40", "-c", "45.5"],
+        &format!("CRITICAL: {}", heat("45.5", "45.5")),
+        2,
+    );
+    write("temp1_input", "80000");
+    says(&[], &format!("WARNING: {}", heat("80", "80")), 1);
+    write("temp1_input", "100000");
+    says(&[], &format!("CRITICAL: {}", heat("100", "100")), 2);
+    write("temp1_input", "45500");
+    write("fan1_input", "0");
+    says(
+        &[],
+        "CRITICAL: coretemp fan1 turns 0 times a minute, expected 600",
+        2,
+    );
+    write("fan1_input", "1250");
+    write("temp1_fault", "1");
+    says(&[], "UNKNOWN: coretemp Package id 0 is faulty", 3);
+    let none =
+        "CheckTemperature UNKNOWN: no sensor of temperature or fan below HOST/sys/class/hwmon";
+    Host::new().says("check-temperature", &[], none, 3);
+}
+
+#[test]
+fn interfaces_and_what_they_counted() {
+    let host = Host::new();
+    let write = |file: &str, text: &str| {
+        host.write(&format!("sys/class/net/eth0/{file}"), &format!("{text}\n"));
+    };
+    for (file, text) in [
+        ("operstate", "up"),
+        ("speed", "1000"),
+        ("duplex", "full"),
+        ("carrier_changes", "2"),
+        ("statistics/rx_errors", "5"),
+        ("statistics/tx_errors", "0"),
+    ] {
+        write(file, text);
+    }
+    let says = |args: &[&str], line: &str, status| {
+        let args = [&["--interface", "eth0"], args].concat();
+        host.says(
+            "check-interface",
+            &args,
+            &format!("CheckInterface {line}"),
+            status,
+        );
+    };
+    let up = "eth0 is up at 1000 Mbit/s";
+    says(
+        &[],
+        &format!("OK: {up}, counters read for the first time"),
+        0,
+    );
+    let fine = format!("OK: {up}, 0 errors since the last run");
+    says(&["--speed", "1000", "--duplex", "full"], &fine, 0);
+    let slow = "CRITICAL: eth0 runs at 1000 Mbit/s, expected 10000";
+    says(&["--speed", "10000"], slow, 2);
+    write("duplex", "half");
+    says(
+        &["--duplex", "full"],
+        "WARNING: eth0 has half duplex, expected full",
+        1,
+    );
+    write("statistics/rx_errors", "7");
+    says(&[], "WARNING: eth0 counted 2 errors since the last run", 1);
+    says(&[], &fine, 0);
+    write("statistics/tx_errors", "100");
+    says(
+        &[],
+        "CRITICAL: eth0 counted 100 errors since the last run",
+        2,
+    );
+    let none = "CheckInterface UNKNOWN: no interface of hardware below HOST/sys/class/net";
+    host.says("check-interface", &[], none, 3);
+    write("device/vendor", "0x8086");
+    host.says("check-interface", &[], &format!("CheckInterface {fine}"), 0);
+    write("carrier_changes", "4");
+    says(
+        &[],
+        "WARNING: eth0 had its link come or go 2 times since the last run",
+        1,
+    );
+    write("operstate", "down");
+    says(&[], "CRITICAL: eth0 is down", 2);
+    says(
+        &["-i", "eth9"],
+        "CRITICAL: eth0 is down; eth9 is not there",
+        2,
+    );
+    host.remove("sys/class/net/eth0/carrier_changes");
+    let (text, status) = host.check("check-interface", &["-i", "eth0"]);
+    assert!(
+        text.starts_with("CheckInterface UNKNOWN: cannot read HOST/sys/class/net/eth0/carrier")
+    );
+    assert_eq!(status, 3);
+}
