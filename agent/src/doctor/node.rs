@@ -6,7 +6,7 @@ use crate::clock;
 use crate::schedule::Recurrence;
 use crate::settings::client::{Socket, is_shared};
 use crate::settings::{Check, Environment, Settings};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::process::{Command, Stdio};
@@ -219,12 +219,19 @@ async fn is_sensu(protocol: &str, socket: &Socket) -> bool {
     }
 }
 
-/// What each collector finds on this host.
+/// What each collector that a check uses, or one of our own, finds on this host.
 fn collectors(settings: &Settings, report: &mut Report) {
     const AREA: &str = "collectors";
     let mut collectors = Collectors::new();
     let host = &settings.client.name;
-    for spec in registry::all() {
+    let is_named = |name: &str| {
+        let mut checks = settings.checks.iter();
+        let extension = json!(name);
+        checks.any(|check| check.definition.get("extension") == Some(&extension))
+    };
+    let used = registry::all().iter();
+    let used = used.filter(|spec| spec.builtin.is_some() || is_named(spec.name));
+    for spec in used {
         let options = settings.venus.metrics.get(spec.name).cloned();
         let now = clock::epoch_seconds();
         let name = spec.name;

@@ -100,7 +100,9 @@ fn assert_understood(page: &str, line: &str) {
     let out = String::from_utf8(output.stdout).unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
     let understood = if line.contains(" check-") {
-        out.starts_with("Check") && !out.contains("--help")
+        let statuses = ["OK", "WARNING", "CRITICAL", "UNKNOWN"];
+        let mut words = out.split([' ', ':']).take(3);
+        words.any(|word| statuses.contains(&word)) && !out.contains("--help")
     } else {
         output.status.success()
     };
