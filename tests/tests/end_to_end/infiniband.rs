@@ -618,3 +618,36 @@ fn a_cable_that_was_moved_has_another_past() {
         }
     });
 }
+
+#[test]
+fn details_are_what_perfquery_prints() {
+    network::in_its_own(|| {
+        let Some(mut fabric) = Fabric::launch() else {
+            return;
+        };
+        for (kind, name, value) in [
+            ("PortRcvErrorDetails", "PortLocalPhysicalErrors", 9),
+            ("PortRcvErrorDetails", "PortMalformedPacketErrors", 65_535),
+            ("PortRcvErrorDetails", "PortLoopingErrors", 3),
+            ("PortXmitDiscardDetails", "PortInactiveDiscards", 4),
+            (
+                "PortXmitDiscardDetails",
+                "PortSwHOQLifetimeLimitDiscards",
+                5,
+            ),
+        ] {
+            fabric.console(&format!(
+                "PerformanceSet \"venus002\"[1] {kind}.{name}={value}"
+            ));
+        }
+        let mut expected = attribute(&fabric, "venus002", &["--rcverr"]);
+        expected.extend(attribute(&fabric, "venus002", &["--xmtdisc"]));
+        assert_eq!(expected.len(), 10);
+        let (here, _, _) = ours(&fabric, "venus002", &["--details"]);
+        for (name, value) in expected {
+            assert_eq!(here[&name], value, "{name}");
+        }
+        let (without, _, _) = ours(&fabric, "venus002", &[]);
+        assert_eq!(without.len(), here.len() - 10);
+    });
+}
