@@ -20,11 +20,12 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
+use venus_benches::read_whole;
 use venus_collectors::graphite::Scheme;
+use venus_collectors::source::docker::Host;
 use venus_collectors::{Given, Roots, Setup, registry};
 
 type Failure = Box<dyn Error>;
@@ -89,14 +90,7 @@ fn read() -> Result<(), Failure> {
     let mut buffer = vec![0; 65_536];
     every_cycle(|| {
         for file in &files {
-            let mut offset = 0;
-            loop {
-                let count = file.read_at(&mut buffer, offset)?;
-                if count == 0 {
-                    break;
-                }
-                offset += u64::try_from(count)?;
-            }
+            read_whole(file, &mut buffer)?;
         }
         Ok(())
     })
@@ -115,6 +109,7 @@ fn collect() -> Result<(), Failure> {
             let setup = Setup {
                 roots: &roots,
                 scheme: &scheme,
+                docker: &Host::default(),
                 given: &given,
             };
             collectors.push((spec.build)(&setup)?);

@@ -9,10 +9,11 @@ use std::env;
 use std::error::Error;
 use std::fs::{self, File};
 use std::hint::black_box;
-use std::os::unix::fs::FileExt;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use venus_benches::read_whole;
 use venus_collectors::graphite::Scheme;
+use venus_collectors::source::docker::Host;
 use venus_collectors::{Collector, Given, Roots, Setup, registry};
 
 type Failure = Box<dyn Error>;
@@ -56,6 +57,7 @@ fn collector(name_by: &str) -> Result<Box<dyn Collector>, Failure> {
     Ok((spec.build)(&Setup {
         roots: &Roots::default(),
         scheme: &Scheme::new("venus001.net")?,
+        docker: &Host::default(),
         given: &given,
     })?)
 }
@@ -80,14 +82,7 @@ fn compare(rounds: u32) -> Result<String, Failure> {
     let mut buffer = vec![0; 1 << 20];
     let mut read = || -> Result<(), Failure> {
         for _ in 0..IN_A_ROW {
-            let mut offset = 0;
-            loop {
-                let count = file.read_at(&mut buffer, offset)?;
-                if count == 0 {
-                    break;
-                }
-                offset += u64::try_from(count)?;
-            }
+            read_whole(&file, &mut buffer)?;
         }
         Ok(())
     };

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use venus_collectors::graphite::{Scheme, SchemeError};
 use venus_collectors::{
-    CollectError, Collector, Given, OptionError, OptionSpec, Presence, Setup, Spec, registry,
+    CollectError, Collector, Given, OptionError, Presence, Setup, Spec, registry,
 };
 use venus_event::Attributes;
 
@@ -160,9 +160,8 @@ impl Kept {
 /// What tells two collectors apart: all that [`build`] looks at.
 fn key(spec: &Spec, check: &Attributes) -> String {
     let mut key = spec.name.to_owned();
-    let names = spec.options.iter().map(OptionSpec::attribute);
-    for name in names.chain(["scheme".to_owned()]) {
-        if let Some(value) = check.get(&name) {
+    for (name, value) in check {
+        if name == "scheme" || spec.options.iter().any(|option| option.is_attribute(name)) {
             key.push_str(&format!(" {name}={value}"));
         }
     }
@@ -182,9 +181,6 @@ fn build(
     let mut given = Given::of(spec.options);
     for option in spec.options {
         match check.get(&option.attribute()) {
-            None | Some(Value::Null) if option.name == "docker-host" => {
-                given.set(option.name, &venus.docker.to_string())?;
-            }
             None | Some(Value::Null) => {}
             Some(Value::String(text)) => given.set(option.name, text)?,
             Some(other) => given.set(option.name, &other.to_string())?,
@@ -193,6 +189,7 @@ fn build(
     Ok((spec.build)(&Setup {
         roots: &venus.roots,
         scheme: &scheme,
+        docker: &venus.docker,
         given: &given,
     })?)
 }

@@ -166,6 +166,12 @@ pub enum CollectError {
 }
 
 impl CollectError {
+    /// Whether it is a word for people: nothing is missing from what was measured.
+    #[must_use]
+    pub fn is_advice(&self) -> bool {
+        matches!(self, Self::Saturated { .. })
+    }
+
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {
         Self::Read {
             path: path.to_owned(),

@@ -7,11 +7,17 @@
 //!
 //! ```
 //! use venus_collectors::{Given, Presence, Roots, Setup, graphite::Scheme, registry};
+//! use venus_collectors::source::docker::Host;
 //!
 //! let spec = registry::find("metrics-load").ok_or("no such collector")?;
 //! let scheme = Scheme::new("venus001")?;
 //! let given = Given::of(spec.options);
-//! let mut collector = (spec.build)(&Setup { roots: &Roots::default(), scheme: &scheme, given: &given })?;
+//! let mut collector = (spec.build)(&Setup {
+//!     roots: &Roots::default(),
+//!     scheme: &scheme,
+//!     docker: &Host::default(),
+//!     given: &given,
+//! })?;
 //! let (mut out, mut problems) = (Vec::new(), Vec::new());
 //! assert!(matches!(collector.collect(1_453_048_230, &mut out, &mut problems)?, Presence::Here));
 //! assert!(out.starts_with(b"venus001.load_avg.one "));

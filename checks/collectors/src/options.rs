@@ -29,6 +29,16 @@ impl OptionSpec {
     pub fn attribute(&self) -> String {
         self.name.replace('-', "_")
     }
+
+    /// Whether an attribute is this one.
+    #[must_use]
+    pub fn is_attribute(&self, name: &str) -> bool {
+        let letters = self.name.bytes().map(|byte| match byte {
+            b'-' => b'_',
+            other => other,
+        });
+        name.len() == self.name.len() && letters.eq(name.bytes())
+    }
 }
 
 /// What values an option takes.
@@ -271,5 +281,9 @@ mod tests {
     #[test]
     fn an_attribute_has_underscores() {
         assert_eq!(OPTIONS[1].attribute(), "include_device");
+        assert!(OPTIONS[1].is_attribute("include_device"));
+        for other in ["include-device", "include_devic", "include_devices", ""] {
+            assert!(!OPTIONS[1].is_attribute(other), "{other}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use crate::collector::{Collector, Roots};
 use crate::graphite::Scheme;
 use crate::options::{Given, OptionError, OptionSpec};
+use crate::source::docker::Host;
 
 /// A collector's declaration: all that the command line, the agent and the tests know of it.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub struct Setup<'a> {
     pub roots: &'a Roots,
     /// What each path begins with.
     pub scheme: &'a Scheme,
+    /// Where Docker tells the names of containers, unless an option says otherwise.
+    pub docker: &'a Host,
     /// The options' values.
     pub given: &'a Given,
 }

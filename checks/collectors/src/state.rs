@@ -62,8 +62,20 @@ impl StateFile {
         &self.path
     }
 
-    /// What was written last; `None` if nothing ever was.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, StateError> {
+    /// What was written last, or the default if nothing ever was. What is damaged is begun anew,
+    /// and told beside it. What cannot be read is an error, as it is there, and whoever wrote over
+    /// it would lose it.
+    pub fn read<T: DeserializeOwned + Default>(
+        &self,
+    ) -> Result<(T, Option<StateError>), StateError> {
+        match self.parse() {
+            Ok(state) => Ok((state.unwrap_or_default(), None)),
+            Err(damaged @ StateError::Damaged { .. }) => Ok((T::default(), Some(damaged))),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn parse<T: DeserializeOwned>(&self) -> Result<Option<T>, StateError> {
         let metadata = match fs::metadata(&self.path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -135,11 +147,16 @@ mod tests {
     fn what_was_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let file = StateFile::new(&folder.path().join("new"), "counters.json");
-        assert_eq!(file.read::<State>().unwrap(), None);
+        let read = || {
+            let (state, damaged) = file.read::<State>().unwrap();
+            assert!(damaged.is_none());
+            state
+        };
+        assert_eq!(read(), State::new());
         for value in [u64::MAX, 0] {
             let state = State::from([("a".to_owned(), value)]);
             file.write(&state).unwrap();
-            assert_eq!(file.read().unwrap(), Some(state));
+            assert_eq!(read(), state);
         }
         let left: Vec<_> = fs::read_dir(folder.path().join("new")).unwrap().collect();
         assert_eq!(left.len(), 1, "nothing temporary stays: {left:?}");
@@ -151,11 +168,23 @@ mod tests {
         let file = StateFile::new(folder.path(), "counters.json");
         for text in ["", "{\"a\":", "[]", "{\"a\":-1}"] {
             fs::write(file.path(), text).unwrap();
-            let error = file.read::<State>().unwrap_err().to_string();
+            let (state, damaged) = file.read::<State>().unwrap();
+            assert_eq!(state, State::new());
+            let error = damaged.unwrap().to_string();
             assert!(error.contains("counters.json is damaged ("), "{error}");
         }
         file.write(&State::new()).unwrap();
-        assert_eq!(file.read().unwrap(), Some(State::new()));
+        assert!(file.read::<State>().unwrap().1.is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_and_not_a_first_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = StateFile::new(folder.path(), "loop.json");
+        // Root can read everything but a link to itself.
+        std::os::unix::fs::symlink(file.path(), file.path()).unwrap();
+        let error = file.read::<State>().unwrap_err().to_string();
+        assert!(error.starts_with("cannot read the state file "), "{error}");
     }
 
     #[test]

@@ -55,3 +55,21 @@ fn what_contradicts_itself_is_left_out_and_said() {
             .ends_with("/proc/meminfo: SwapFree exceeds SwapTotal; swapUsed is left out")
     );
 }
+
+/// Fields that no machine has: nothing overflows, and what cannot be told is left out.
+#[test]
+fn fields_beyond_any_memory_are_left_out() {
+    let tree = tempfile::tempdir().unwrap();
+    fs::create_dir(tree.path().join("proc")).unwrap();
+    let most = u64::MAX / 1024;
+    let meminfo = OLD
+        .replace("Buffers: 20", &format!("Buffers: {most}"))
+        .replace("Cached: 300", &format!("Cached: {most}"));
+    fs::write(tree.path().join("proc/meminfo"), meminfo).unwrap();
+    for name in ["metrics-memory", "metrics-memory-percent"] {
+        let got = collect(&mut *trees::build(name, tree.path(), "m", &[]));
+        assert!(got.text.contains("m.swapUsed "), "{name}");
+        assert!(!got.text.contains("WOBuffersCaches"), "{name}");
+        assert_eq!(got.problems.len(), 2, "{name}: {:?}", got.problems);
+    }
+}

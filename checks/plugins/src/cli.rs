@@ -190,6 +190,12 @@ fn refuse(
     ) {
         return print(world, command, text.as_bytes());
     }
+    // By itself it would name all of them in one line.
+    if error.kind() == ErrorKind::MissingSubcommand {
+        let what = format!("no command given; see {command} list, or --help");
+        complain(world.err, command, &what);
+        return Status::Unknown;
+    }
     // The first paragraph says what is wrong, the rest shows the usage.
     let wrong = text.split("\n\n").next().unwrap_or_default();
     let words: Vec<&str> = wrong.split_whitespace().collect();

@@ -3,7 +3,8 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use venus_collectors::graphite::Scheme;
-use venus_collectors::{CollectError, Given, Kind, OptionError, OptionSpec, Presence, Setup, Spec};
+use venus_collectors::source::docker::Host;
+use venus_collectors::{Given, Kind, OptionError, OptionSpec, Presence, Setup, Spec};
 
 use crate::roots;
 use crate::status::Status;
@@ -71,6 +72,7 @@ pub fn run(spec: &'static Spec, matches: &ArgMatches, world: &mut World<'_>) -> 
         (spec.build)(&Setup {
             roots: &roots,
             scheme: &scheme,
+            docker: &Host::default(),
             given: &given,
         })
     });
@@ -84,9 +86,8 @@ pub fn run(spec: &'static Spec, matches: &ArgMatches, world: &mut World<'_>) -> 
     let (mut out, mut problems) = (Vec::new(), Vec::new());
     let collected = collector.collect(world.now, &mut out, &mut problems);
     let explains = matches.get_flag("explain");
-    // That a counter has stopped is a word for people: Sensu takes both streams for metrics.
-    let is_advice = |problem: &&CollectError| matches!(problem, CollectError::Saturated { .. });
-    for problem in problems.iter().filter(|one| explains || !is_advice(one)) {
+    // Sensu takes both streams for metrics.
+    for problem in problems.iter().filter(|one| explains || !one.is_advice()) {
         complain(world.err, spec.name, problem);
     }
     if explains {

@@ -52,7 +52,7 @@ fn build(setup: &Setup<'_>) -> Result<Box<dyn Collector>, OptionError> {
     Ok(Box::new(Cgroup {
         prefix: setup.scheme.prefix(),
         sys: setup.roots.sys.clone(),
-        docker: ContainerNames::new(docker_host::host(setup.given)?),
+        docker: ContainerNames::new(docker_host::host(setup)?),
         listed: None,
         asked: Vec::new(),
         groups: Vec::new(),

@@ -3,13 +3,11 @@
 //! Source `PROC/diskstats`, kept open. Requests, sectors of 512 bytes, and milliseconds. Any Linux since
 //! 2.6; what newer ones count beside (discards, flushes) is not shown. One read.
 
-use regex_lite::Regex;
-
-use crate::collector::{CollectError, Collector, Presence};
-use crate::graphite;
-use crate::options::{Kind, OptionError, OptionSpec};
+use crate::collect::filter::{self, Filter};
+use crate::collect::proc_file;
+use crate::collector::Collector;
+use crate::options::OptionError;
 use crate::source::counts;
-use crate::source::kernel_file::KernelFile;
 use crate::source::text::{self, Malformed};
 use crate::spec::{Setup, Spec};
 
@@ -18,22 +16,7 @@ pub(crate) static SPEC: Spec = Spec {
     about: "Requests, sectors and times of each block device",
     scheme_suffix: "disk",
     builtin: None,
-    options: &[
-        OptionSpec {
-            name: "include-device",
-            short: Some('i'),
-            kind: Kind::Regex,
-            value_name: "REGEX",
-            help: "Show only devices whose name has a match",
-        },
-        OptionSpec {
-            name: "ignore-device",
-            short: Some('I'),
-            kind: Kind::Regex,
-            value_name: "REGEX",
-            help: "Leave out devices whose name has a match, even if included",
-        },
-    ],
+    options: &[filter::INCLUDE, filter::IGNORE],
     build,
 };
 
@@ -52,75 +35,25 @@ const NAMES: [&str; 11] = [
     "ioTimeWeighted",
 ];
 
-struct Disk {
-    prefix: Vec<u8>,
-    file: KernelFile,
-    buffer: Vec<u8>,
-    include: Option<Regex>,
-    ignore: Option<Regex>,
-}
-
 fn build(setup: &Setup<'_>) -> Result<Box<dyn Collector>, OptionError> {
-    Ok(Box::new(Disk {
-        prefix: setup.scheme.prefix(),
-        file: KernelFile::new(setup.roots.proc.join("diskstats")),
-        buffer: Vec::new(),
-        include: setup.given.regex("include-device").cloned(),
-        ignore: setup.given.regex("ignore-device").cloned(),
-    }))
-}
-
-impl Collector for Disk {
-    fn collect(
-        &mut self,
-        now: u64,
-        out: &mut Vec<u8>,
-        _problems: &mut Vec<CollectError>,
-    ) -> Result<Presence, CollectError> {
-        let text = match self.file.read(&mut self.buffer) {
-            Ok(text) => text,
-            Err(error) => return Err(CollectError::read(self.file.path(), error)),
-        };
-        let shows = |name: &str| {
-            self.include
-                .as_ref()
-                .is_none_or(|regex| regex.is_match(name))
-                && !self
-                    .ignore
-                    .as_ref()
-                    .is_some_and(|regex| regex.is_match(name))
-        };
-        let before = out.len();
-        graphite::write(out, now, |lines| {
-            for line in text::lines(text) {
-                let (line, bytes) = line?;
-                let malformed = Malformed::Line {
-                    line,
-                    what: "is not two numbers, a device and 11 numbers",
-                };
-                let (name, values) = device(bytes).ok_or(malformed)?;
-                if shows(name) {
-                    for (what, value) in NAMES.iter().zip(values) {
-                        let path = [&self.prefix, name.as_bytes(), b".", what.as_bytes()];
-                        lines.number(&path, value);
-                    }
+    let filter = Filter::given(setup.given);
+    let collector = proc_file::collector(setup, "diskstats", move |text, page| {
+        for line in text::lines(text) {
+            let (line, bytes) = line?;
+            let (name, values) = device(bytes).ok_or(Malformed::Line {
+                line,
+                what: "is not two numbers, a device and 11 numbers",
+            })?;
+            if filter.shows(name) {
+                for (what, value) in NAMES.iter().zip(values) {
+                    let path = [page.prefix, name.as_bytes(), b".", what.as_bytes()];
+                    page.lines.number(&path, value);
                 }
             }
-            Ok(())
-        })
-        .map_err(|malformed| CollectError::malformed(self.file.path(), malformed))?;
-        if out.len() == before {
-            return Ok(Presence::Absent(format!(
-                "no block device to show in {}",
-                self.file.path().display()
-            )));
         }
-        Ok(Presence::Here)
-    }
-
-    fn explain(&self) -> Vec<String> {
-        vec![format!("all from {}", self.file.path().display())]
-    }
+        Ok(())
+    });
+    Ok(collector)
 }
 
 /// The name, which can stand in a path, and what was counted.

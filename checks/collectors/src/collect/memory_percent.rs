@@ -3,11 +3,11 @@
 //! Source `PROC/meminfo`, kept open; see `metrics-memory`. Any Linux since 2.6; `available` since
 //! 3.14. One read.
 
-use crate::collector::{CollectError, Collector, Presence};
-use crate::graphite;
+use crate::collect::proc_file::{self, Page};
+use crate::collector::Collector;
 use crate::options::OptionError;
-use crate::source::kernel_file::KernelFile;
 use crate::source::meminfo::MemInfo;
+use crate::source::text::Malformed;
 use crate::spec::{Setup, Spec};
 
 pub(crate) static SPEC: Spec = Spec {
@@ -19,77 +19,46 @@ pub(crate) static SPEC: Spec = Spec {
     build,
 };
 
-struct MemoryPercent {
-    prefix: Vec<u8>,
-    file: KernelFile,
-    buffer: Vec<u8>,
-}
-
 fn build(setup: &Setup<'_>) -> Result<Box<dyn Collector>, OptionError> {
-    Ok(Box::new(MemoryPercent {
-        prefix: setup.scheme.prefix(),
-        file: KernelFile::new(setup.roots.proc.join("meminfo")),
-        buffer: Vec::new(),
-    }))
+    Ok(proc_file::collector(setup, "meminfo", write))
 }
 
-impl Collector for MemoryPercent {
-    fn collect(
-        &mut self,
-        now: u64,
-        out: &mut Vec<u8>,
-        problems: &mut Vec<CollectError>,
-    ) -> Result<Presence, CollectError> {
-        let text = match self.file.read(&mut self.buffer) {
-            Ok(text) => text,
-            Err(error) => return Err(CollectError::read(self.file.path(), error)),
-        };
-        let memory = MemInfo::parse(text)
-            .map_err(|malformed| CollectError::malformed(self.file.path(), malformed))?;
-        let contradiction = |what, metric| CollectError::Contradiction {
-            path: self.file.path().to_owned(),
-            what,
-            metric,
-        };
-        if memory.total == 0 {
-            return Err(contradiction("MemTotal is 0", "all"));
+fn write(text: &[u8], page: &mut Page<'_, '_>) -> Result<(), Malformed> {
+    let memory = MemInfo::parse(text)?;
+    if memory.total == 0 {
+        return Err(Malformed::Missing("MemTotal above 0"));
+    }
+    let all = memory.total;
+    let swap = memory.swap_total.max(1);
+    for (metric, value, of) in [
+        ("free", Some(Ok(memory.free)), all),
+        ("available", memory.available.map(Ok), all),
+        ("buffers", Some(Ok(memory.buffers)), all),
+        ("cached", Some(Ok(memory.cached)), all),
+        ("dirty", Some(Ok(memory.dirty)), all),
+        // Without swap space none of it is used.
+        ("swapUsed", Some(memory.swap_used()), swap),
+        (
+            "usedWOBuffersCaches",
+            Some(memory.used_without_caches()),
+            all,
+        ),
+        (
+            "freeWOBuffersCaches",
+            Some(memory.free_without_caches()),
+            all,
+        ),
+    ] {
+        match value {
+            Some(Ok(value)) => {
+                let path = [page.prefix, metric.as_bytes()];
+                page.lines.real(&path, percent(value, of));
+            }
+            Some(Err(what)) => page.leave_out(metric, what),
+            None => {}
         }
-        graphite::write(out, now, |lines| {
-            let mut percent = |name: &str, bytes: u64, all: u64| {
-                lines.real(&[&self.prefix, name.as_bytes()], percent(bytes, all));
-            };
-            percent("free", memory.free, memory.total);
-            if let Some(available) = memory.available {
-                percent("available", available, memory.total);
-            }
-            percent("buffers", memory.buffers, memory.total);
-            percent("cached", memory.cached, memory.total);
-            percent("dirty", memory.dirty, memory.total);
-            match memory.swap_total.checked_sub(memory.swap_free) {
-                // Without swap space none of it is used.
-                Some(used) => percent("swapUsed", used, memory.swap_total.max(1)),
-                None => problems.push(contradiction("SwapFree exceeds SwapTotal", "swapUsed")),
-            }
-            let free = memory
-                .available
-                .unwrap_or_else(|| memory.free.saturating_add(memory.buffers + memory.cached));
-            match memory.total.checked_sub(free) {
-                Some(used) => {
-                    percent("usedWOBuffersCaches", used, memory.total);
-                    percent("freeWOBuffersCaches", free, memory.total);
-                }
-                None => problems.push(contradiction(
-                    "what is free without buffers and caches exceeds MemTotal",
-                    "usedWOBuffersCaches",
-                )),
-            }
-            Ok(Presence::Here)
-        })
     }
-
-    fn explain(&self) -> Vec<String> {
-        vec![format!("all from {}", self.file.path().display())]
-    }
+    Ok(())
 }
 
 #[expect(

@@ -10,8 +10,9 @@
 use std::path::PathBuf;
 
 use crate::collect::docker_host;
+use crate::collect::filter::{self, Filter};
 use crate::collect::net_names::Names;
-use crate::collect::net_table::{Filter, Label, Table};
+use crate::collect::net_table::{Label, Table};
 use crate::collector::{CollectError, Collector, Presence};
 use crate::graphite;
 use crate::options::{Kind, OptionError, OptionSpec};
@@ -27,20 +28,8 @@ pub(crate) static SPEC: Spec = Spec {
         subscription: "physical",
     }),
     options: &[
-        OptionSpec {
-            name: "include-device",
-            short: Some('i'),
-            kind: Kind::Regex,
-            value_name: "REGEX",
-            help: "Show only interfaces whose name has a match",
-        },
-        OptionSpec {
-            name: "ignore-device",
-            short: Some('I'),
-            kind: Kind::Regex,
-            value_name: "REGEX",
-            help: "Leave out interfaces whose name has a match, even if included",
-        },
+        filter::INCLUDE,
+        filter::IGNORE,
         OptionSpec {
             name: "name-by",
             short: None,
@@ -73,11 +62,8 @@ fn build(setup: &Setup<'_>) -> Result<Box<dyn Collector>, OptionError> {
     let Setup { roots, given, .. } = setup;
     let prefix = setup.scheme.prefix();
     let class = roots.sys.join("class/net");
-    let filter = Filter {
-        include: given.regex("include-device").cloned(),
-        ignore: given.regex("ignore-device").cloned(),
-    };
-    let host = docker_host::host(given)?;
+    let filter = Filter::given(given);
+    let host = docker_host::host(setup)?;
     let names = (given.choice("name-by") == Some("container")).then(|| {
         Names::new(
             &roots.proc,

@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use crate::collect::container_names::node;
-use crate::collect::net_table::{Filter, Label, Table};
+use crate::collect::filter::Filter;
+use crate::collect::net_table::{Label, Table};
 use crate::collector::CollectError;
 use crate::source::kernel_file;
 use crate::source::namespaces::Namespace;

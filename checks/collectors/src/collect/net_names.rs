@@ -8,8 +8,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::collect::container_names::{ContainerNames, node};
+use crate::collect::filter::Filter;
 use crate::collect::net_guest::Guest;
-use crate::collect::net_table::{Filter, Label};
+use crate::collect::net_table::Label;
 use crate::collect::said::Said;
 use crate::collector::CollectError;
 use crate::graphite;
@@ -319,10 +320,7 @@ mod tests {
     use super::*;
 
     fn names() -> Names {
-        let filter = Filter {
-            include: None,
-            ignore: None,
-        };
+        let filter = Filter::default();
         Names::new(
             Path::new("/proc"),
             Vec::new(),

@@ -3,8 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use regex_lite::Regex;
-
+use crate::collect::filter::Filter;
 use crate::collector::CollectError;
 use crate::graphite;
 use crate::source::net_dev::{self, Counters};
@@ -25,27 +24,6 @@ pub(super) enum Label {
     Named(String),
     /// Not at all.
     Hidden,
-}
-
-/// Which interfaces are to be shown, by name.
-#[derive(Debug, Clone)]
-pub(super) struct Filter {
-    pub(super) include: Option<Regex>,
-    pub(super) ignore: Option<Regex>,
-}
-
-impl Filter {
-    fn shows(&self, name: &str) -> bool {
-        name != "lo"
-            && self
-                .include
-                .as_ref()
-                .is_none_or(|regex| regex.is_match(name))
-            && !self
-                .ignore
-                .as_ref()
-                .is_some_and(|regex| regex.is_match(name))
-    }
 }
 
 /// The interfaces of a namespace, sorted by name.
@@ -159,7 +137,7 @@ impl Interface {
 
     fn show_as(&mut self, label: &Label, scheme: &[u8], filter: &Filter) {
         let device = String::from_utf8_lossy(&self.name);
-        self.is_shown = *label != Label::Hidden && filter.shows(&device);
+        self.is_shown = *label != Label::Hidden && device != "lo" && filter.shows(&device);
         self.is_other_end = matches!(label, Label::OtherEnd(_));
         let own;
         let path = match label {

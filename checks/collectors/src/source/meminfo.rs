@@ -58,6 +58,40 @@ impl MemInfo {
             dirty: dirty.ok_or(Malformed::Missing("Dirty"))?,
         })
     }
+
+    /// Swap space that is used; an error is how the fields contradict each other, here and below.
+    pub fn swap_used(&self) -> Result<u64, &'static str> {
+        self.swap_total
+            .checked_sub(self.swap_free)
+            .ok_or("SwapFree exceeds SwapTotal")
+    }
+
+    /// Memory that somebody uses, be it as a cache.
+    pub fn used(&self) -> Result<u64, &'static str> {
+        self.total
+            .checked_sub(self.free)
+            .ok_or("MemFree exceeds MemTotal")
+    }
+
+    /// Memory that would be free without buffers and caches: where the kernel says what is
+    /// available, that.
+    pub fn free_without_caches(&self) -> Result<u64, &'static str> {
+        let sum = || {
+            self.free
+                .checked_add(self.buffers)?
+                .checked_add(self.cached)
+        };
+        self.available
+            .or_else(sum)
+            .ok_or("MemFree, Buffers and Cached together exceed any memory")
+    }
+
+    /// Memory that is used, and not as a cache.
+    pub fn used_without_caches(&self) -> Result<u64, &'static str> {
+        self.total
+            .checked_sub(self.free_without_caches()?)
+            .ok_or("what is free without buffers and caches exceeds MemTotal")
+    }
 }
 
 fn bytes_of<'a>(mut columns: impl Iterator<Item = &'a [u8]>) -> Option<u64> {

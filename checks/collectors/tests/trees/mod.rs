@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use venus_collectors::graphite::Scheme;
+use venus_collectors::source::docker::Host;
 use venus_collectors::{CollectError, Collector, Given, Presence, Roots, Setup, registry};
 
 pub const NOW: u64 = 1_453_048_230;
@@ -85,6 +86,7 @@ pub fn build(
     (spec.build)(&Setup {
         roots: &roots,
         scheme: &scheme,
+        docker: &Host::default(),
         given: &given,
     })
     .unwrap()

@@ -15,7 +15,7 @@ use venus_collectors::source::stat::{self, Entry, Ticks};
 use venus_collectors::state::StateFile;
 
 use crate::check::{Check, Context, Failure, limits};
-use crate::status::{Limits, Outcome, Perfdata, Status, Unit};
+use crate::status::{Limits, Outcome, Perfdata, Status, Unit, hundredths};
 
 /// The check's declaration.
 pub(super) static CHECK: Check = Check {
@@ -127,16 +127,16 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let mode = Ticks::NAMES.into_iter().find(|mode| matches.get_flag(mode));
     let subject = mode.unwrap_or("total").to_uppercase();
 
-    let (before, details) = match matches.get_one::<Duration>("sleep") {
-        Some(time) => (Some(wait(*time, context)?), Vec::new()),
-        None => last(&subject, matches, context),
+    let (before, now, details) = if let Some(time) = matches.get_one::<Duration>("sleep") {
+        let before = wait(*time, context)?;
+        (Some(before), read(context)?, Vec::new())
+    } else {
+        let now = read(context)?;
+        let (before, details) = exchange(&subject, &now, matches, context)?;
+        (before, now, details)
     };
-    let now = read(context)?;
-    if !matches.contains_id("sleep") {
-        remember(&subject, &now, matches, context)?;
-    }
     // Counters that are less than they were are those of another boot.
-    let before = before.filter(|before| before.iter().sum::<u64>() <= now.iter().sum());
+    let before = before.filter(|before| sum(before) <= sum(&now));
     let Some(before) = before else {
         return Ok(Outcome {
             subject,
@@ -197,35 +197,23 @@ fn wait(time: Duration, context: &Context) -> Result<Vec<u64>, Failure> {
     Ok(before)
 }
 
-type Last = (Option<Vec<u64>>, Vec<String>);
-
-/// The last run's reading if there is one, and what is to be said about it.
-fn last(subject: &str, matches: &ArgMatches, context: &Context) -> Last {
-    let file = state_file(matches, context);
-    context.step(format!("reading {}", file.path().display()));
-    match file.read::<History>() {
-        Ok(history) => {
-            let last = history.and_then(|mut history| history.remove(subject));
-            (last.map(|last| last.ticks), Vec::new())
-        }
-        Err(error) => (None, vec![error.to_string()]),
-    }
-}
-
-/// Keeps this reading for the next run, beside those of other modes.
-fn remember(
+/// The last run's reading if there is one, and what is to be said about it. This one is kept for
+/// the next run, beside those of other modes.
+fn exchange(
     subject: &str,
     ticks: &[u64],
     matches: &ArgMatches,
     context: &Context,
-) -> Result<(), Failure> {
+) -> Result<(Option<Vec<u64>>, Vec<String>), Failure> {
     let file = state_file(matches, context);
-    context.step(format!("writing {}", file.path().display()));
-    // One that is damaged is replaced.
-    let mut history: History = file.read().unwrap_or_default().unwrap_or_default();
+    context.step(format!("reading {}", file.path().display()));
+    let (mut history, damaged): (History, _) = file.read()?;
     let ticks = ticks.to_vec();
-    history.insert(subject.to_owned(), Reading { ticks });
-    Ok(file.write(&history)?)
+    let last = history.insert(subject.to_owned(), Reading { ticks });
+    context.step(format!("writing {}", file.path().display()));
+    file.write(&history)?;
+    let details = damaged.iter().map(ToString::to_string).collect();
+    Ok((last.map(|last| last.ticks), details))
 }
 
 /// What the time between two readings was spent on, in percent.
@@ -244,7 +232,7 @@ impl Shares {
             .zip(before)
             .map(|(now, before)| now.saturating_sub(*before))
             .collect();
-        let all: u64 = spent.iter().sum();
+        let all = sum(&spent);
         if all == 0 {
             return Err(Failure::new(
                 "no time has passed since the last reading; run it less often, or with --sleep",
@@ -254,7 +242,8 @@ impl Shares {
         let percent = |ticks: u64| 100.0 * (ticks as f64 / all as f64);
         let unused = Ticks::NAMES.iter().zip(&spent);
         let unused = unused.filter(|(mode, _)| idle.contains(mode));
-        let unused: u64 = unused.map(|(_, ticks)| ticks).sum();
+        let unused = unused.map(|(_, ticks)| *ticks);
+        let unused = unused.fold(0, u64::saturating_add);
         Ok(Self {
             used: percent(all - unused),
             modes: spent.into_iter().map(percent).collect(),
@@ -280,6 +269,7 @@ impl Shares {
     }
 }
 
-fn hundredths(number: f64) -> f64 {
-    (number * 100.0).round() / 100.0
+/// More than there can be is the most there can be.
+fn sum(ticks: &[u64]) -> u64 {
+    ticks.iter().copied().fold(0, u64::saturating_add)
 }

@@ -11,7 +11,7 @@ use venus_collectors::source::mounts::{self, Mount};
 use venus_collectors::source::space::{Asker, Space, SpaceError};
 
 use crate::check::{Check, Context, Failure, limits};
-use crate::status::{Limit, Limits, Outcome, Perfdata, Status, Unit};
+use crate::status::{Limit, Limits, Outcome, Perfdata, Status, Unit, hundredths};
 
 /// The check's declaration.
 pub(super) static CHECK: Check = Check {
@@ -302,10 +302,6 @@ fn percent_of_available(space: &Space) -> Option<f64> {
         1.0
     };
     Some(hundredths(hundredfold as f64 / all as f64 + more))
-}
-
-fn hundredths(number: f64) -> f64 {
-    (number * 100.0).round() / 100.0
 }
 
 /// Thresholds for a file system of this many bytes, by `-m`, `-l` and `-n`: what is left below

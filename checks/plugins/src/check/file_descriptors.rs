@@ -6,7 +6,7 @@ use clap::ArgMatches;
 use venus_collectors::source::text;
 
 use crate::check::{Check, Context, Failure, limits};
-use crate::status::{Limits, Outcome, Perfdata, Unit};
+use crate::status::{Limits, Outcome};
 
 /// The check's declaration.
 pub(super) static CHECK: Check = Check {
@@ -49,18 +49,5 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
         return Err(malformed());
     }
     let used: u64 = u64::saturating_sub(allocated, unused);
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a percentage is no exact number"
-    )]
-    let percent = (10_000.0 * used as f64 / most as f64).round() / 100.0;
-    let figure = Perfdata::new("used", percent, Unit::Percent);
-    let figure = figure.thresholds(limits.thresholds()).min(0).max(100);
-    Ok(Outcome {
-        perfdata: vec![figure],
-        ..Outcome::new(
-            limits.judge(percent),
-            format!("{used} of {most} file descriptors used ({percent}%)"),
-        )
-    })
+    Ok(limits::share(&limits, used, most, "file descriptors"))
 }

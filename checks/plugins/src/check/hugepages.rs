@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, value_parser};
 use venus_collectors::source::text;
 
 use crate::check::{Check, Context, Failure, limits};
-use crate::status::{Limits, Outcome, Perfdata, Status, Unit};
+use crate::status::{Limits, Outcome, Status};
 
 /// The check's declaration.
 pub(super) static CHECK: Check = Check {
@@ -58,18 +58,5 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     if total == 0 {
         return Ok(Outcome::new(Status::Ok, "no huge pages are reserved"));
     }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a percentage is no exact number"
-    )]
-    let percent = (10_000.0 * used as f64 / total as f64).round() / 100.0;
-    let figure = Perfdata::new("used", percent, Unit::Percent);
-    let figure = figure.thresholds(limits.thresholds()).min(0).max(100);
-    Ok(Outcome {
-        perfdata: vec![figure],
-        ..Outcome::new(
-            limits.judge(percent),
-            format!("{used} of {total} huge pages used ({percent}%)"),
-        )
-    })
+    Ok(limits::share(&limits, used, total, "huge pages"))
 }

@@ -82,14 +82,8 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let limits = limits::given(matches, Limits::at_least, [Some(1.0), Some(100.0)])?;
     let file = state_file(context);
     context.step(format!("reading {}", file.path().display()));
-    let mut details = Vec::new();
-    let mut history: History = file
-        .read()
-        .unwrap_or_else(|error| {
-            details.push(error.to_string());
-            None
-        })
-        .unwrap_or_default();
+    let (mut history, damaged): (History, _) = file.read()?;
+    let details: Vec<String> = damaged.iter().map(ToString::to_string).collect();
     let (mut findings, mut right, mut perfdata) = (Findings::default(), Vec::new(), Vec::new());
     for name in &names(matches, context)? {
         let folder = context.roots.sys.join("class/net").join(name);
@@ -104,7 +98,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
             errors: context
                 .number(&folder.join("statistics/rx_errors"))?
                 .saturating_add(context.number(&folder.join("statistics/tx_errors"))?),
-            carrier_changes: context.number(&folder.join("carrier_changes"))?,
+            carrier_changes: carrier_changes(&folder.join("carrier_changes"))?,
         };
         let counted = match history.insert(name.clone(), now) {
             None => "counters read for the first time".to_owned(),
@@ -197,6 +191,16 @@ fn link(
         findings.add(Status::Warning, what);
     }
     Ok(words)
+}
+
+/// Since Linux 3.15; older kernels do not count them.
+fn carrier_changes(path: &Path) -> Result<u64, Failure> {
+    match line(path)? {
+        Some(number) => number
+            .parse()
+            .map_err(|_| Failure::malformed(path, "it is not a number")),
+        None => Ok(0),
+    }
 }
 
 /// The line of a file; `None` where the driver does not tell.

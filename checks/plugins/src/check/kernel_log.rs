@@ -95,14 +95,8 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let key = format!("{} {}", log.display(), pattern.as_str());
     let state = state_file(context);
     context.step(format!("reading {}", state.path().display()));
-    let mut details = Vec::new();
-    let mut history: History = state
-        .read()
-        .unwrap_or_else(|error| {
-            details.push(error.to_string());
-            None
-        })
-        .unwrap_or_default();
+    let (mut history, damaged): (History, _) = state.read()?;
+    let details: Vec<String> = damaged.iter().map(ToString::to_string).collect();
     let last = history.get(&key);
     context.step(format!("reading {}", log.display()));
     let (lines, place) = if given.is_some() {

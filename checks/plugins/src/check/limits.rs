@@ -3,7 +3,7 @@
 use clap::{Arg, ArgMatches};
 
 use crate::check::Failure;
-use crate::status::{Limit, Limits, LimitsError};
+use crate::status::{Limit, Limits, LimitsError, Outcome, Perfdata, Unit, hundredths};
 
 /// The two arguments, with what each is for.
 pub(super) fn arguments(warning: &'static str, critical: &'static str) -> [Arg; 2] {
@@ -57,6 +57,22 @@ pub(super) fn named(
     match with_defaults {
         Err(_) if warning.is_none() || critical.is_none() => Ok(build(warning, critical)?),
         done => Ok(done?),
+    }
+}
+
+/// Judges how much is used of what there is, in percent: `used of all THINGS used (PERCENT%)`.
+pub(super) fn share(limits: &Limits, used: u64, all: u64, things: &str) -> Outcome {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a percentage is no exact number"
+    )]
+    let percent = hundredths(100.0 * used as f64 / all as f64);
+    let figure = Perfdata::new("used", percent, Unit::Percent);
+    let figure = figure.thresholds(limits.thresholds()).min(0).max(100);
+    let what = format!("{used} of {all} {things} used ({percent}%)");
+    Outcome {
+        perfdata: vec![figure],
+        ..Outcome::new(limits.judge(percent), what)
     }
 }
 

@@ -22,6 +22,12 @@ pub(crate) use outcome::is_of_a_script;
 pub use perfdata::{Number, Perfdata, Unit};
 pub use range::{Range, RangeError, Thresholds, ThresholdsError};
 
+/// Rounded to two places, as percentages are shown.
+#[must_use]
+pub fn hundredths(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {

@@ -44,17 +44,9 @@ impl Totals {
         if self.known.is_some() {
             return Ok(None);
         }
-        match self.file.read() {
-            Ok(known) => {
-                self.known = Some(known.unwrap_or_default());
-                Ok(None)
-            }
-            Err(damaged @ StateError::Damaged { .. }) => {
-                self.known = Some(Known::new());
-                Ok(Some(damaged))
-            }
-            Err(error) => Err(error),
-        }
+        let (known, damaged) = self.file.read()?;
+        self.known = Some(known);
+        Ok(damaged)
     }
 
     /// Takes what was read now, and tells all that was counted since the counter was first seen.
@@ -92,11 +84,7 @@ impl Totals {
         let Some(known) = &self.known else {
             return Ok(());
         };
-        let mut all: Known = match self.file.read() {
-            Ok(others) => others.unwrap_or_default(),
-            Err(StateError::Damaged { .. }) => Known::new(),
-            Err(error) => return Err(error),
-        };
+        let (mut all, _): (Known, _) = self.file.read()?;
         all.extend(known.iter().map(|(key, total)| (key.clone(), *total)));
         self.file.write(&all)
     }

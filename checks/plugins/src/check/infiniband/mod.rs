@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches};
 use venus_collectors::infiniband::{self, Counter, Reading};
 use venus_collectors::source::infiniband::facts::{Facts, SPEEDS, STATES, Tenths};
-use venus_collectors::state::{StateError, StateFile};
+use venus_collectors::state::StateFile;
 use venus_collectors::{CollectError, Presence};
 
 use crate::check::{Check, Context, Failure};
@@ -170,15 +170,8 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     context.step("reading the state file");
     let file = state_file(context);
     let mut details: Vec<String> = problems.iter().map(CollectError::to_string).collect();
-    let mut history: History = match file.read() {
-        Ok(history) => history.unwrap_or_default(),
-        Err(damaged @ StateError::Damaged { .. }) => {
-            details.push(damaged.to_string());
-            History::new()
-        }
-        // Not begun anew: somebody else's history is not lost by this user's run.
-        Err(error) => return Err(error.into()),
-    };
+    let (mut history, damaged): (History, _) = file.read()?;
+    details.extend(damaged.map(|damaged| damaged.to_string()));
     let mut found = Found::default();
     for (device, port) in &wanted {
         let is = |reading: &Reading| reading.device == *device && reading.port == *port;
