@@ -9,56 +9,67 @@ use venus_collectors::{Spec, registry};
 
 use crate::check::{self, Check, runner};
 use crate::install::{self, InstallError};
-use crate::metrics;
+use crate::metrics::{self, Metrics, collector};
 use crate::status::Status;
 use crate::world::{World, complain, print};
 
 /// The program's own name, by which it takes the command as its first argument.
 const PROGRAM: &str = "venus-checks";
 
-/// A command of one of the two tables.
+/// A command of one of the three tables.
 #[derive(Clone, Copy)]
 enum Called {
-    Metrics(&'static Spec),
+    Collector(&'static Spec),
+    Metrics(&'static Metrics),
     Check(&'static Check),
 }
 
 /// All of them, in the order in which they are listed.
 fn commands() -> impl Iterator<Item = Called> {
-    let metrics = registry::all().iter().copied().map(Called::Metrics);
-    metrics.chain(check::all().iter().copied().map(Called::Check))
+    let collectors = registry::all().iter().copied().map(Called::Collector);
+    let metrics = metrics::all().iter().copied().map(Called::Metrics);
+    collectors
+        .chain(metrics)
+        .chain(check::all().iter().copied().map(Called::Check))
 }
 
 impl Called {
     fn find(name: &str) -> Option<Self> {
-        let metrics = registry::find(name).map(Self::Metrics);
-        metrics.or_else(|| check::find(name).map(Self::Check))
+        let collector = registry::find(name).map(Self::Collector);
+        let metrics = || metrics::find(name).map(Self::Metrics);
+        collector
+            .or_else(metrics)
+            .or_else(|| check::find(name).map(Self::Check))
     }
 
     fn name(self) -> &'static str {
         match self {
-            Self::Metrics(spec) => spec.name,
+            Self::Collector(spec) => spec.name,
+            Self::Metrics(metrics) => metrics.name,
             Self::Check(check) => check.name,
         }
     }
 
     fn about(self) -> &'static str {
         match self {
-            Self::Metrics(spec) => spec.about,
+            Self::Collector(spec) => spec.about,
+            Self::Metrics(metrics) => metrics.about,
             Self::Check(check) => check.about,
         }
     }
 
     fn command(self) -> Command {
         match self {
-            Self::Metrics(spec) => metrics::command(spec),
+            Self::Collector(spec) => collector::command(spec),
+            Self::Metrics(metrics) => metrics::command(metrics),
             Self::Check(check) => check::command(check),
         }
     }
 
     fn run(self, matches: &ArgMatches, world: &mut World<'_>) -> Status {
         match self {
-            Self::Metrics(spec) => metrics::run(spec, matches, world),
+            Self::Collector(spec) => collector::run(spec, matches, world),
+            Self::Metrics(metrics) => metrics::run(metrics, matches, world),
             Self::Check(check) => runner::run(check, matches, world),
         }
     }
@@ -204,7 +215,7 @@ fn refuse(
     let wrong = format!("{wrong}; see {command} --help");
     match called {
         Some(Called::Check(check)) => runner::refuse(check, &wrong, world),
-        Some(Called::Metrics(_)) | None => {
+        Some(Called::Collector(_) | Called::Metrics(_)) | None => {
             complain(world.err, command, &wrong);
             Status::Unknown
         }

@@ -1,17 +1,22 @@
 //! Standalone checks and metrics as one multi-call binary.
 //!
 //! [`cli`] finds out which command is meant, by the name that the program was called by or by
-//! its first argument, and hands it on: [`metrics`] runs a collector, [`check`] a check,
+//! its first argument, and hands it on: [`metrics`] runs a collector or asks a service, [`check`] a check,
 //! [`install`] makes the links. What a command needs of the world comes in by [`World`]; how it
 //! ends is a [`status::Status`].
 
+mod arguments;
 pub mod check;
 pub mod cli;
+pub mod context;
+mod deadline;
 pub mod install;
 pub mod metrics;
 mod roots;
+pub mod service;
 #[cfg(feature = "verbs")]
 mod source;
+mod state_dir;
 pub mod status;
 mod world;
 

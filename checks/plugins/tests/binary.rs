@@ -22,10 +22,15 @@ fn metrics() -> Vec<&'static str> {
     registry::all().iter().map(|spec| spec.name).collect()
 }
 
-/// Both tables, in the order of the list.
+/// The three tables, in the order of the list.
 fn commands() -> Vec<&'static str> {
+    let services = venus_checks::metrics::all().iter().map(|one| one.name);
     let checks = check::all().iter().map(|check| check.name);
-    metrics().into_iter().chain(checks).collect()
+    metrics()
+        .into_iter()
+        .chain(services)
+        .chain(checks)
+        .collect()
 }
 
 fn fixtures() -> PathBuf {

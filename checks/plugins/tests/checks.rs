@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use venus_checks::check::{self, Check, command};
+use venus_checks::metrics;
 
 fn run(args: &[&str]) -> Output {
     let binary = env!("CARGO_BIN_EXE_venus-checks");
@@ -63,6 +64,55 @@ fn each_is_named_and_explained() {
         for option in options(check).difference(&common()) {
             assert!(text.contains(option), "{page:?} does not explain {option}");
         }
+    }
+}
+
+#[test]
+fn the_metrics_of_each_service_are_explained() {
+    for metrics in metrics::all() {
+        let name = metrics.name;
+        let page = docs().join(format!("metrics/{name}.md"));
+        let text = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{page:?}: {error}"));
+        assert!(text.starts_with(&format!("# {name}\n")), "{page:?}");
+        let command = metrics::command(metrics);
+        for option in command.get_arguments().filter_map(|arg| arg.get_long()) {
+            let option = format!("--{option}");
+            let explained = common().contains(&option) || text.contains(&option);
+            assert!(explained, "{page:?} does not explain {option}");
+        }
+    }
+}
+
+/// `VENUS_WRITE_DOCS=1` writes it anew.
+#[test]
+fn the_list_of_commands_is_the_programs_own() {
+    const BEGIN: &str = "<!-- What `venus-checks list` says; a test keeps it so. -->\n";
+    const END: &str = "<!-- End of the list. -->\n";
+    let mut table = String::from("| command | |\n|---|---|\n");
+    for line in out(&run(&["list"])).lines() {
+        let (name, about) = line.split_once("  ").unwrap();
+        let folder = if name.starts_with("check-") {
+            "checks"
+        } else {
+            "metrics"
+        };
+        table.push_str(&format!(
+            "| [{name}]({folder}/{name}.md) | {} |\n",
+            about.trim()
+        ));
+    }
+    let page = docs().join("checks.md");
+    let text = fs::read_to_string(&page).unwrap();
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (is, after) = rest.split_once(END).unwrap();
+    if std::env::var_os("VENUS_WRITE_DOCS").is_some() {
+        fs::write(&page, format!("{before}{BEGIN}\n{table}\n{END}{after}")).unwrap();
+    } else {
+        assert_eq!(
+            is.trim(),
+            table.trim(),
+            "run this test with VENUS_WRITE_DOCS=1"
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-use crate::check::{Context, Failure};
+use crate::context::{Context, Failure};
 
 /// What it prints, if it ends well within nine tenths of the time that is left; else it is killed.
 pub(super) fn output(command: &mut Command, context: &Context) -> Result<Vec<u8>, Failure> {

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use venus_collectors::source::stat::{self, Entry, Ticks};
 use venus_collectors::state::StateFile;
 
-use crate::check::{Check, Context, Failure, limits};
+use crate::check::{Check, limits};
+use crate::context::{Context, Failure};
 use crate::status::{Limits, Outcome, Perfdata, Status, Unit, hundredths};
 
 /// The check's declaration.

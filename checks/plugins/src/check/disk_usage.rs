@@ -10,7 +10,8 @@ use regex_lite::Regex;
 use venus_collectors::source::mounts::{self, Mount};
 use venus_collectors::source::space::{Asker, Space, SpaceError};
 
-use crate::check::{Check, Context, Failure, limits};
+use crate::check::{Check, limits};
+use crate::context::{Context, Failure};
 use crate::status::{Limit, Limits, Outcome, Perfdata, Status, Unit, hundredths};
 
 /// The check's declaration.

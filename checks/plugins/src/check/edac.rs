@@ -7,7 +7,8 @@ use std::io;
 
 use clap::ArgMatches;
 
-use crate::check::{Check, Context, Failure, limits};
+use crate::check::{Check, limits};
+use crate::context::{Context, Failure};
 use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit};
 
 /// The check's declaration.

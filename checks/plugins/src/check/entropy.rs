@@ -4,7 +4,8 @@
 
 use clap::ArgMatches;
 
-use crate::check::{Check, Context, Failure, limits};
+use crate::check::{Check, limits};
+use crate::context::{Context, Failure};
 use crate::status::{Limits, Outcome, Perfdata, Unit};
 
 /// The check's declaration.

@@ -5,7 +5,8 @@
 use clap::ArgMatches;
 use venus_collectors::source::text;
 
-use crate::check::{Check, Context, Failure, limits};
+use crate::check::{Check, limits};
+use crate::context::{Context, Failure};
 use crate::status::{Limits, Outcome};
 
 /// The check's declaration.

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgMatches, value_parser};
 use venus_collectors::source::mounts::{self, Mount};
 
-use crate::check::{Check, Context, Failure};
+use crate::check::Check;
+use crate::context::{Context, Failure};
 use crate::status::{Outcome, Status};
 
 /// The check's declaration.

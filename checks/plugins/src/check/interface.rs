@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use venus_collectors::source::text::only_line;
 use venus_collectors::state::StateFile;
 
-use crate::check::{Check, Context, Failure, limits};
+use crate::check::{Check, limits};
+use crate::context::{Context, Failure};
 use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit};
 
 /// The check's declaration.

@@ -15,7 +15,8 @@ use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 use venus_collectors::state::StateFile;
 
-use crate::check::{Check, Context, Failure, limits};
+use crate::check::{Check, limits};
+use crate::context::{Context, Failure};
 use crate::status::{Limits, Outcome, Perfdata, Unit};
 
 /// The check's declaration.

@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgMatches};
 
-use crate::check::Failure;
+use crate::context::Failure;
 use crate::status::{Limit, Limits, LimitsError, Outcome, Perfdata, Unit, hundredths};
 
 /// The two arguments, with what each is for.

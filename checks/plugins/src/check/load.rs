@@ -6,7 +6,8 @@ use clap::{Arg, ArgMatches};
 use venus_collectors::load::{Cores, round};
 use venus_collectors::source::loadavg;
 
-use crate::check::{Check, Context, Failure};
+use crate::check::Check;
+use crate::context::{Context, Failure};
 use crate::status::{Limit, Limits, Outcome, Perfdata, Status, Unit};
 
 /// The check's declaration.

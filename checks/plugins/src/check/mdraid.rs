@@ -4,7 +4,8 @@
 
 use clap::{Arg, ArgAction, ArgMatches};
 
-use crate::check::{Check, Context, Failure};
+use crate::check::Check;
+use crate::context::{Context, Failure};
 use crate::status::{Findings, Outcome, Status};
 
 /// The check's declaration.

@@ -7,7 +7,8 @@
 use clap::{Arg, ArgAction, ArgMatches};
 use venus_collectors::source::meminfo::MemInfo;
 
-use crate::check::{Check, Context, Failure, limits};
+use crate::check::{Check, limits};
+use crate::context::{Context, Failure};
 use crate::status::{Limits, Number, Outcome, Perfdata, Unit};
 
 /// The declaration of `check-memory-percent`.

@@ -11,8 +11,9 @@ use nix::errno::Errno;
 use venus_collectors::source::mounts::Mount;
 use venus_collectors::source::space::{Asker, SpaceError};
 
+use crate::check::Check;
 use crate::check::fstab_mounts::{fstab, fstab_argument, table};
-use crate::check::{Check, Context, Failure};
+use crate::context::{Context, Failure};
 use crate::status::{Findings, Outcome, Status};
 
 /// The check's declaration.

@@ -1,44 +1,25 @@
-//! Runs a check so that it answers in time, whatever hangs.
-//!
-//! The work is done on a thread of its own, which nobody can stop from outside: a read of a dead
-//! file server waits in the kernel. When the time is up the answer is printed without it, and the
-//! end of the process takes the thread away.
-
-use std::sync::PoisonError;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
+//! Runs a check, and prints what it found in the form that all share.
 
 use clap::ArgMatches;
 
-use crate::check::arguments::Common;
-use crate::check::{Check, Context, Failure, state_dir};
+use crate::check::Check;
+use crate::context::Failure;
 use crate::status::{Outcome, Status};
 use crate::world::{World, print};
-
-/// What the thread answers.
-type Answer = Result<Outcome, Failure>;
+use crate::{arguments, deadline};
 
 /// Runs the check and prints what it found.
 pub fn run(check: &'static Check, matches: &ArgMatches, world: &mut World<'_>) -> Status {
-    let common = Common::of(matches);
-    let state_dir = common
-        .state_dir
-        .unwrap_or_else(|| state_dir::default(world.runtime_dir.as_deref()));
-    let context = Context::new(
-        world.host.clone(),
-        world.now,
-        common.roots,
-        state_dir,
-        common.timeout,
-    );
-    if common.dryrun {
+    let context = arguments::context(matches, world);
+    if matches.get_flag("dryrun") {
         let lines = (check.looks_at)(matches, &context).join("\n  ");
         let text = format!("{} would look at:\n  {lines}\n", check.title);
         return print(world, check.name, text.as_bytes());
     }
-    let outcome = in_time(check.run, matches, &context);
+    let (work, given) = (check.run, matches.clone());
+    let outcome = deadline::hold(&context, move |context| work(&given, context));
     let outcome = outcome.unwrap_or_else(|failure| unknown(&failure));
-    finish(check, &outcome, common.perfdata, world)
+    finish(check, &outcome, matches.get_flag("perfdata"), world)
 }
 
 /// Answers that the arguments were not understood, where Nagios looks for it.
@@ -59,43 +40,6 @@ fn finish(check: &Check, outcome: &Outcome, perfdata: bool, world: &mut World<'_
     }
 }
 
-fn in_time(
-    work: fn(&ArgMatches, &Context) -> Answer,
-    matches: &ArgMatches,
-    context: &Context,
-) -> Answer {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    let (matches, of_thread) = (matches.clone(), context.clone());
-    thread::Builder::new()
-        .spawn(move || {
-            if sender.send(work(&matches, &of_thread)).is_err() {
-                // The time was up, and the answer has been given.
-            }
-        })
-        .map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
-    match receiver.recv_timeout(context.time_left()) {
-        Ok(answer) => answer,
-        Err(RecvTimeoutError::Timeout) => Err(Failure::new(format!(
-            "no answer within {} s{}; see what hangs there, or give more with --timeout",
-            context.time.as_secs_f64(),
-            while_doing(context)
-        ))),
-        Err(RecvTimeoutError::Disconnected) => Err(Failure::new(format!(
-            "it broke off{}, which is a fault of its own: please report it",
-            while_doing(context)
-        ))),
-    }
-}
-
-fn while_doing(context: &Context) -> String {
-    let step = context.step.lock().unwrap_or_else(PoisonError::into_inner);
-    if step.is_empty() {
-        String::new()
-    } else {
-        format!(" while {step}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,9 +48,10 @@ mod tests {
     use std::time::Duration;
 
     use crate::check::command;
+    use crate::context::Context;
     use crate::status::{Perfdata, Unit};
 
-    fn check(run: fn(&ArgMatches, &Context) -> Answer) -> &'static Check {
+    fn check(run: fn(&ArgMatches, &Context) -> Result<Outcome, Failure>) -> &'static Check {
         Box::leak(Box::new(Check {
             name: "check-made-up",
             title: "CheckMadeUp",

@@ -10,7 +10,8 @@ use std::path::Path;
 use clap::ArgMatches;
 use venus_collectors::source::text::only_line;
 
-use crate::check::{Check, Context, Failure, limits};
+use crate::check::{Check, limits};
+use crate::context::{Context, Failure};
 use crate::status::{Findings, Limit, Limits, Outcome, Perfdata, Status, Unit};
 
 /// The check's declaration.

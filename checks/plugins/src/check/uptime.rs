@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::ArgMatches;
 use venus_collectors::source::process::uptime;
 
-use crate::check::{Check, Context, Failure, limits};
+use crate::check::{Check, limits};
+use crate::context::{Context, Failure};
 use crate::status::{Limits, Outcome, Perfdata, Unit};
 
 /// The check's declaration.

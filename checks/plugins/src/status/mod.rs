@@ -28,6 +28,15 @@ pub fn hundredths(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
+/// A number and what it counts: `1 server`, `2 servers`.
+#[must_use]
+pub fn counted(number: impl Into<Number>, thing: &str) -> String {
+    match number.into() {
+        Number::Whole(1) => format!("1 {thing}"),
+        number => format!("{number} {thing}s"),
+    }
+}
+
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {

@@ -13,7 +13,8 @@ use venus_collectors::source::infiniband::facts::{Facts, SPEEDS, STATES, Tenths}
 use venus_collectors::state::StateFile;
 use venus_collectors::{CollectError, Presence};
 
-use crate::check::{Check, Context, Failure};
+use crate::check::Check;
+use crate::context::{Context, Failure};
 use crate::status::{Findings, Outcome, Perfdata, Range, Status, Thresholds, Unit};
 
 use history::{HOUR, History, Lately};

@@ -8,7 +8,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use regex_lite::Regex;
 
-use crate::check::{Context, Failure};
+use crate::context::{Context, Failure};
 use crate::status::{Outcome, Status};
 
 /// The arguments of the community's plugin.

@@ -6,7 +6,7 @@ use regex_lite::Regex;
 use venus_collectors::source::process::Found;
 
 use crate::check::process::{Process, is_own};
-use crate::check::{Context, Failure};
+use crate::context::{Context, Failure};
 
 /// What a process must be like.
 pub(super) struct Filter<'a> {

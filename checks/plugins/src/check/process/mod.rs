@@ -11,7 +11,8 @@ use std::os::unix::process::parent_id;
 use clap::ArgMatches;
 use venus_collectors::source::process::{Found, Processes, Stat, Units, uptime};
 
-use crate::check::{Check, Context, Failure};
+use crate::check::Check;
+use crate::context::{Context, Failure};
 use crate::status::{Outcome, Perfdata, Status, Thresholds, Unit};
 
 use arguments::{Given, Metric, arguments};

@@ -13,7 +13,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, value_parser};
 use venus_collectors::source::infiniband::sysfs;
 
-use crate::check::{Check, Context, Failure};
+use crate::check::Check;
+use crate::context::{Context, Failure};
 use crate::source::{rdma, verbs};
 use crate::status::{Outcome, Status};
 

@@ -6,6 +6,7 @@ use venus_collectors::graphite::Scheme;
 use venus_collectors::source::docker::Host;
 use venus_collectors::{Given, Kind, OptionError, OptionSpec, Presence, Setup, Spec};
 
+use crate::metrics::scheme;
 use crate::roots;
 use crate::status::Status;
 use crate::world::{World, complain, print};
@@ -13,22 +14,11 @@ use crate::world::{World, complain, print};
 /// The command line of a collector.
 #[must_use]
 pub fn command(spec: &'static Spec) -> Command {
-    let scheme = match spec.scheme_suffix {
-        "" => "the host name".to_owned(),
-        suffix => format!("the host name and .{suffix}"),
-    };
     Command::new(spec.name)
         .about(spec.about)
         .version(env!("CARGO_PKG_VERSION"))
         .args_override_self(true)
-        .arg(
-            Arg::new("scheme")
-                .short('s')
-                .long("scheme")
-                .value_name("SCHEME")
-                .value_parser(|given: &str| Scheme::new(given))
-                .help(format!("What each path begins with [default: {scheme}]")),
-        )
+        .arg(scheme(spec.scheme_suffix))
         .args(spec.options.iter().map(argument))
         .args(roots::arguments())
         .arg(

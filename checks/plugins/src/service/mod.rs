@@ -1,0 +1,62 @@
+//! Clients of the cluster's services, which ask and parse, and judge nothing.
+
+pub mod http;
+pub mod sensu;
+pub mod server;
+mod unix;
+
+use std::fmt::Display;
+use std::io;
+
+use crate::context::Failure;
+use crate::status::{Outcome, Status};
+
+/// A service could not be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceError {
+    /// Nobody is there: it is down.
+    #[error("{0}")]
+    Away(String),
+    /// Somebody may be there, but does not answer as it should: this is not known.
+    #[error("{0}")]
+    Unclear(String),
+}
+
+impl ServiceError {
+    /// What came of `what` (`asking http://…`) that failed with this.
+    pub fn io(what: impl Display, error: &io::Error) -> Self {
+        let said = format!("{what} failed: {error}");
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NotFound => {
+                Self::Away(format!("{said}; is it running, and is this its address?"))
+            }
+            io::ErrorKind::PermissionDenied => {
+                Self::Unclear(format!("{said}; run as a user who may use it"))
+            }
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                Self::Unclear(format!("{what} failed: no answer in time"))
+            }
+            _ => Self::Unclear(said),
+        }
+    }
+
+    /// How bad that is.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Away(_) => Status::Critical,
+            Self::Unclear(_) => Status::Unknown,
+        }
+    }
+
+    /// The answer of a check that can look at nothing else.
+    pub fn answer(self) -> Result<Outcome, Failure> {
+        match self {
+            Self::Away(what) => Ok(Outcome::new(Status::Critical, what)),
+            Self::Unclear(what) => Err(Failure::new(what)),
+        }
+    }
+}
