@@ -6,6 +6,8 @@
 
 mod arguments;
 mod child;
+mod consul;
+mod consul_service;
 mod cpu;
 mod disk_usage;
 mod edac;
@@ -29,6 +31,7 @@ mod sensu;
 mod systemd_unit;
 mod temperature;
 mod uptime;
+mod zookeeper;
 
 use clap::{Arg, ArgMatches};
 
@@ -78,6 +81,9 @@ static ALL: &[&Check] = &[
     &hugepages::CHECK,
     &entropy::CHECK,
     &sensu::CHECK,
+    &zookeeper::CHECK,
+    &consul::CHECK,
+    &consul_service::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,
