@@ -22,8 +22,10 @@ mod mdraid;
 mod memory;
 mod mounts;
 mod process;
+mod rabbitmq;
 #[cfg(feature = "verbs")]
 mod rdma;
+mod redis;
 pub mod runner;
 mod sensu;
 mod systemd_unit;
@@ -78,6 +80,8 @@ static ALL: &[&Check] = &[
     &hugepages::CHECK,
     &entropy::CHECK,
     &sensu::CHECK,
+    &rabbitmq::CHECK,
+    &redis::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,

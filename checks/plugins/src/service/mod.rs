@@ -1,8 +1,14 @@
 //! Clients of the cluster's services, which ask and parse, and judge nothing.
 
+pub mod access;
 pub mod http;
+pub mod rabbitmq;
+pub mod redis;
+pub mod secret;
 pub mod sensu;
 pub mod server;
+pub mod settings;
+pub mod tls;
 mod unix;
 
 use std::fmt::Display;

@@ -8,6 +8,8 @@
     reason = "tests may fail loudly"
 )]
 
+mod rabbitmq;
+mod redis;
 mod sensu;
 mod trouble;
 
