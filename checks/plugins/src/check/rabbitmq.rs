@@ -140,12 +140,12 @@ impl Judged {
         for node in nodes {
             let name = &node.name;
             let mut critical = |what: String| self.findings.add(Status::Critical, what);
-            if !node.running {
-                critical(format!("node {name} does not run"));
-            }
+            // One that was cut off runs, but is not counted among those that do.
             if !node.partitions.is_empty() {
                 let others = node.partitions.join(", ");
                 critical(format!("node {name} is partitioned from {others}"));
+            } else if !node.running {
+                critical(format!("node {name} does not run"));
             }
             if node.mem_alarm {
                 critical(format!("node {name} is low on memory"));

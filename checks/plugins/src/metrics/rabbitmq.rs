@@ -58,9 +58,6 @@ fn cluster(http: &Http, context: &Context, figures: &mut Figures) -> Result<(), 
     for node in management::nodes(http, context)? {
         let name = node.name.as_str();
         figures.add(&["nodes", name, "running"], u8::from(node.running));
-        if !node.running {
-            continue;
-        }
         figures.add(&["nodes", name, "partitions"], node.partitions.len());
         for (what, number) in [
             ("mem_used", node.mem_used),

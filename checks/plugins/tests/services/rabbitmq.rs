@@ -1,4 +1,4 @@
-//! What a broker says first, and what its management plugin answers, were recorded from RabbitMQ
+//! What a broker says first, and what its management plugin answers, were recorded from `RabbitMQ`
 //! 3.10.8; all else is written down after the specification of AMQP 0-9-1, as far as it is tested
 //! with the real one end to end. A client that is served in order cannot tell that from a broker.
 
