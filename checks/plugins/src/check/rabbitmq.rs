@@ -5,7 +5,7 @@ use clap::{Arg, ArgMatches, value_parser};
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
 use crate::service::access;
-use crate::service::rabbitmq::management::{self, Node};
+use crate::service::rabbitmq::management::{self, Management, Node};
 use crate::service::rabbitmq::{self, Broker, Publishing, Seen};
 use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit, counted};
 
@@ -55,14 +55,14 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let limits = limits::given(matches, Limits::at_least, [Some(1000.0), Some(10_000.0)])?;
     let consumers = matches.get_one("consumers").copied().unwrap_or(1);
     let broker = Broker::of(matches, context)?;
-    let management = management::of(matches, broker.login(), context)?;
+    let management = Management::of(matches, broker.login(), context)?;
     let seen = match broker.look(context) {
         Ok(seen) => seen,
         Err(error) => return error.answer(),
     };
     let mut judged = Judged::of(&seen, consumers, &limits);
-    if let Some(http) = management {
-        match management::nodes(&http, context) {
+    if let Some(management) = management {
+        match management.nodes(context) {
             Ok(nodes) => judged.nodes(&nodes),
             // The broker itself was seen to be there.
             Err(error) => judged.findings.add(Status::Unknown, error.to_string()),

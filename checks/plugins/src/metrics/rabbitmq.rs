@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use crate::context::{Context, Failure};
 use crate::metrics::{Figures, Metrics};
 use crate::service::ServiceError;
-use crate::service::http::Http;
-use crate::service::rabbitmq::{self, Broker, Publishing, management};
+use crate::service::rabbitmq::management::Management;
+use crate::service::rabbitmq::{self, Broker, Publishing};
 use crate::status::Number;
 
 /// See `docs/metrics/metrics-rabbitmq.md`.
@@ -22,7 +22,7 @@ pub(super) static METRICS: Metrics = Metrics {
 
 fn run(matches: &ArgMatches, context: &Context, figures: &mut Figures) -> Result<(), Failure> {
     let broker = Broker::of(matches, context)?;
-    let management = management::of(matches, broker.login(), context)?;
+    let management = Management::of(matches, broker.login(), context)?;
     let seen = broker.look(context)?;
     let seconds = (seen.opened.as_secs_f64() * 1e6).round() / 1e6;
     figures.add(&["connect_seconds"], seconds);
@@ -45,8 +45,8 @@ fn run(matches: &ArgMatches, context: &Context, figures: &mut Figures) -> Result
             Err(refusal) => figures.problem(format!("queue {name}: {refusal}")),
         }
     }
-    if let Some(http) = management
-        && let Err(error) = cluster(&http, context, figures)
+    if let Some(management) = management
+        && let Err(error) = cluster(&management, context, figures)
     {
         figures.problem(error.to_string());
     }
@@ -54,8 +54,12 @@ fn run(matches: &ArgMatches, context: &Context, figures: &mut Figures) -> Result
 }
 
 /// What the management plugin knows.
-fn cluster(http: &Http, context: &Context, figures: &mut Figures) -> Result<(), ServiceError> {
-    for node in management::nodes(http, context)? {
+fn cluster(
+    management: &Management,
+    context: &Context,
+    figures: &mut Figures,
+) -> Result<(), ServiceError> {
+    for node in management.nodes(context)? {
         let name = node.name.as_str();
         figures.add(&["nodes", name, "running"], u8::from(node.running));
         figures.add(&["nodes", name, "partitions"], node.partitions.len());
@@ -76,7 +80,7 @@ fn cluster(http: &Http, context: &Context, figures: &mut Figures) -> Result<(), 
             }
         }
     }
-    let overview = management::overview(http, context)?;
+    let overview = management.overview(context)?;
     counts("queue_totals", &overview.queue_totals, figures);
     counts("message_stats", &overview.message_stats, figures);
     for (name, value) in &overview.object_totals {

@@ -316,6 +316,23 @@ fn the_password_shows_up_nowhere() {
             }
         }
     }
+    let server = broker(&[&opened(), &queue(0, 1), &queue(0, 1), &closed()]);
+    let url = Server::http([("/api/nodes", 500, PASSWORD)]).url();
+    let file = file.to_str().unwrap();
+    let place = [
+        "check-rabbitmq",
+        "--server",
+        &server,
+        "--user",
+        "u",
+        "--password-file",
+        file,
+    ];
+    says(
+        &[&place[..], &["--management-url", &url]].concat(),
+        &format!("CheckRabbitMQ UNKNOWN: {url}/api/nodes answers 500 \"…\""),
+        3,
+    );
     // It cannot even be given where others see it.
     let (text, status) = check(&["check-rabbitmq", "--password", PASSWORD]);
     assert!(

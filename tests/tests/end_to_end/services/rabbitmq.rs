@@ -65,36 +65,41 @@ impl Asked {
     }
 }
 
+/// What a broker says where all is well.
+fn fine(broker: &RabbitMq) -> String {
+    let version = broker.ctl(&["version"]);
+    format!(
+        "OK: RabbitMQ {}, takes messages, keepalives taken by 1 consumer, results taken by 1 consumer",
+        version.trim()
+    )
+}
+
+/// What is said of a queue that there is not.
+fn missing(queue: &str, vhost: &Vhost) -> String {
+    format!(
+        "queue {queue}: 404 NOT_FOUND - no queue '{queue}' in vhost '{}'; has a server ever been there?",
+        vhost.name
+    )
+}
+
+/// What is said where no server has ever been.
+fn untouched(vhost: &Vhost) -> String {
+    let [keepalives, results] = ["keepalives", "results"].map(|queue| missing(queue, vhost));
+    format!("CRITICAL: {keepalives}; {results}")
+}
+
 #[test]
-fn queues_alarms_and_who_may_look_at_them() {
-    let Some(mut broker) = RabbitMq::own() else {
+fn queues_and_their_consumers() {
+    let Some(broker) = RabbitMq::shared() else {
         return;
     };
-    let management = broker.use_management();
-    broker.launch();
-    broker.ctl(&["set_user_tags", USER, "monitoring"]);
     let vhost = broker.vhost();
     let asked = Asked::new(&vhost, broker.port());
-    let (server, name) = (asked.server.clone(), vhost.name.clone());
-    let version = broker.ctl(&["version"]).trim().to_owned();
-    let url = format!("http://127.0.0.1:{management}");
-    let none = |queue: &str| {
-        format!(
-            "queue {queue}: 404 NOT_FOUND - no queue '{queue}' in vhost '{name}'; has a server ever been there?"
-        )
-    };
-    let nobody = format!("CRITICAL: {}; {}", none("keepalives"), none("results"));
-    asked.says(&[], &nobody, 2);
-
+    asked.says(&[], &untouched(&vhost), 2);
     let sensu = Server::connect(&vhost);
-    let fine = format!(
-        "OK: RabbitMQ {version}, takes messages, keepalives taken by 1 consumer, \
-         results taken by 1 consumer"
-    );
+    let fine = fine(broker);
     asked.says(&[], &fine, 0);
-    let with_nodes = ["--management-url", &url];
-    asked.says(&with_nodes, &format!("{fine}, 1 node running"), 0);
-    let settings = asked.path("");
+    let settings = asked.path("rabbitmq.json");
     let (text, status) = check(&["check-rabbitmq", "--config", &settings]);
     assert_eq!((text, status), (format!("CheckRabbitMQ {fine}\n"), 0));
     asked.says(
@@ -113,13 +118,27 @@ fn queues_alarms_and_who_may_look_at_them() {
         "WARNING: 30 messages wait in backlog",
         1,
     );
-    broker.ctl(&["purge_queue", "-p", &name, "backlog"]);
-    let empty = format!("OK: RabbitMQ {version}, takes messages, backlog taken by 0 consumers");
+    broker.ctl(&["purge_queue", "-p", &vhost.name, "backlog"]);
+    let (all, _) = fine.split_once("keepalives").unwrap();
+    let empty = format!("{all}backlog taken by 0 consumers");
     asked.says(&limits("10", "30"), &empty, 0);
     sensu.delete_queue("backlog");
-    asked.says(&backlog, &format!("CRITICAL: {}", none("backlog")), 2);
+    asked.says(
+        &backlog,
+        &format!("CRITICAL: {}", missing("backlog", &vhost)),
+        2,
+    );
+}
 
-    // Who may not look.
+#[test]
+fn who_may_not_look_is_told_why() {
+    let Some(broker) = RabbitMq::shared() else {
+        return;
+    };
+    let vhost = broker.vhost();
+    let asked = Asked::new(&vhost, broker.port());
+    let (server, name) = (&asked.server, &vhost.name);
+    let _sensu = Server::connect(&vhost);
     let wrong = asked.path("wrong");
     asked.says(
         &["--password-file", &wrong],
@@ -151,7 +170,7 @@ fn queues_alarms_and_who_may_look_at_them() {
         broker.ctl(&[
             "set_permissions",
             "-p",
-            &name,
+            name,
             USER,
             pattern,
             pattern,
@@ -168,8 +187,29 @@ fn queues_alarms_and_who_may_look_at_them() {
         ),
         3,
     );
-    asked.says(&["--no-publish"], &fine.replace(", takes messages", ""), 0);
+    asked.says(
+        &["--no-publish"],
+        &fine(broker).replace(", takes messages", ""),
+        0,
+    );
     may(".*");
+}
+
+#[test]
+fn a_broker_in_alarm_or_gone() {
+    let Some(mut broker) = RabbitMq::own() else {
+        return;
+    };
+    let management = broker.use_management();
+    broker.launch();
+    broker.ctl(&["set_user_tags", USER, "monitoring"]);
+    let vhost = broker.vhost();
+    let asked = Asked::new(&vhost, broker.port());
+    let _sensu = Server::connect(&vhost);
+    let (server, fine) = (asked.server.clone(), fine(&broker));
+    let url = format!("http://127.0.0.1:{management}");
+    let with_nodes = ["--management-url", &url];
+    asked.says(&with_nodes, &format!("{fine}, 1 node running"), 0);
 
     // Alarms, which the management plugin hears of later.
     broker.ctl(&["set_vm_memory_high_watermark", "0"]);
@@ -229,7 +269,7 @@ fn queues_alarms_and_who_may_look_at_them() {
         2,
     );
     broker.launch();
-    asked.says(&[], &nobody, 2);
+    asked.says(&[], &untouched(&vhost), 2);
     let _sensu = Server::connect(&vhost);
     asked.says(&[], &fine, 0);
 }

@@ -121,7 +121,7 @@ fn a_master_and_its_replica() {
 }
 
 #[test]
-fn memory_disk_clients_and_who_may_ask() {
+fn memory_disk_and_clients() {
     let Some(redis) = Redis::launch() else {
         return;
     };
@@ -172,7 +172,38 @@ fn memory_disk_clients_and_who_may_ask() {
     redis.ask(&["BGSAVE"]);
     asked.comes_to_say(&[], "OK: Redis ");
 
-    // Who may not ask.
+    // No room for anybody else; whoever was turned away meanwhile is told of once.
+    let held = redis.server(0);
+    redis.configure("maxclients", "1");
+    let full = format!("CRITICAL: {server} answers AUTH with ERR max number of clients reached");
+    asked.comes_to_say(&[], &full);
+    drop(held);
+    asked.comes_to_say(&["--clients-critical", "101"], "WARNING: ");
+    redis.configure("maxclients", "1000");
+    asked.comes_to_say(&[], "OK: Redis ");
+
+    // It hangs, and goes on.
+    redis.signal(Signal::SIGSTOP);
+    asked.says(
+        &["--timeout", "0.3"],
+        &format!(
+            "UNKNOWN: no answer within 0.3 s while asking {server} with AUTH; \
+             see what hangs there, or give more with --timeout"
+        ),
+        3,
+    );
+    redis.signal(Signal::SIGCONT);
+    asked.comes_to_say(&[], "OK: Redis ");
+}
+
+#[test]
+fn who_may_ask() {
+    let Some(redis) = Redis::launch() else {
+        return;
+    };
+    let asked = Asked::new(redis.port);
+    let server = &asked.server;
+    redis.ask(&["SET", "key", "value"]);
     let wrong = asked.path("wrong");
     for (more, line) in [
         (
@@ -225,29 +256,6 @@ fn memory_disk_clients_and_who_may_ask() {
         assert!(text.contains(path), "{path} in {text}");
     }
     assert_eq!(status, 0);
-
-    // No room for anybody else; whoever was turned away meanwhile is told of once.
-    let held = redis.server(0);
-    redis.configure("maxclients", "1");
-    let full = format!("CRITICAL: {server} answers AUTH with ERR max number of clients reached");
-    asked.comes_to_say(&[], &full);
-    drop(held);
-    asked.comes_to_say(&["--clients-critical", "101"], "WARNING: ");
-    redis.configure("maxclients", "1000");
-    asked.comes_to_say(&[], "OK: Redis ");
-
-    // It hangs, and goes on.
-    redis.signal(Signal::SIGSTOP);
-    asked.says(
-        &["--timeout", "0.3"],
-        &format!(
-            "UNKNOWN: no answer within 0.3 s while asking {server} with AUTH; \
-             see what hangs there, or give more with --timeout"
-        ),
-        3,
-    );
-    redis.signal(Signal::SIGCONT);
-    asked.comes_to_say(&[], "OK: Redis ");
 }
 
 #[test]

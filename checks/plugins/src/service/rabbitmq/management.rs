@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Arg, ArgMatches, value_parser};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::context::{Context, Failure};
 use crate::service::ServiceError;
 use crate::service::http::{self, Http, Url};
+use crate::service::secret::Secret;
 
 /// `--management-url` and who asks there.
 pub(super) fn arguments() -> [Arg; 3] {
@@ -42,24 +44,51 @@ pub fn url(matches: &ArgMatches) -> Option<&Url> {
     matches.get_one("management-url")
 }
 
-/// It, as the arguments say, if they do; `login` is that of the broker.
-pub fn of(
-    matches: &ArgMatches,
-    (user, password): (&str, &str),
-    context: &Context,
-) -> Result<Option<Http>, Failure> {
-    let Some(url) = url(matches) else {
-        return Ok(None);
-    };
-    let given = matches.get_one::<String>("management-user");
-    let login = match given.zip(matches.get_one::<PathBuf>("management-password-file")) {
-        Some((user, file)) => format!("{user}:{}", http::secret(file, context)?),
-        None => format!("{user}:{password}"),
-    };
-    let ca_file = matches.get_one::<PathBuf>("ca-file");
-    let http = Http::new(url.clone(), ca_file.map(PathBuf::as_path), context)?;
-    let word = format!("Basic {}", STANDARD.encode(login));
-    Ok(Some(http.with_header("authorization", word)))
+/// The plugin, and the password that it is asked with.
+pub struct Management {
+    http: Http,
+    password: Secret,
+}
+
+impl Management {
+    /// As the arguments say, if they do; `login` is that of the broker.
+    pub fn of(
+        matches: &ArgMatches,
+        (user, password): (&str, &str),
+        context: &Context,
+    ) -> Result<Option<Self>, Failure> {
+        let Some(url) = url(matches) else {
+            return Ok(None);
+        };
+        let given = matches.get_one::<String>("management-user");
+        let given = given.zip(matches.get_one::<PathBuf>("management-password-file"));
+        let (user, password) = match given {
+            Some((user, file)) => (user.as_str(), http::secret(file, context)?),
+            None => (user, password.to_owned()),
+        };
+        let word = STANDARD.encode(format!("{user}:{password}"));
+        let ca_file = matches.get_one::<PathBuf>("ca-file");
+        let http = Http::new(url.clone(), ca_file.map(PathBuf::as_path), context)?;
+        Ok(Some(Self {
+            http: http.with_header("authorization", format!("Basic {word}")),
+            password: Secret::new(password),
+        }))
+    }
+
+    /// `/api/nodes`.
+    pub fn nodes(&self, context: &Context) -> Result<Vec<Node>, ServiceError> {
+        self.ask("/api/nodes", context)
+    }
+
+    /// `/api/overview`.
+    pub fn overview(&self, context: &Context) -> Result<Overview, ServiceError> {
+        self.ask("/api/overview", context)
+    }
+
+    fn ask<T: DeserializeOwned>(&self, path: &str, context: &Context) -> Result<T, ServiceError> {
+        let answer = self.http.json(path, context);
+        answer.map_err(|error| ServiceError::Unclear(self.password.hide_in(&error.to_string())))
+    }
 }
 
 /// One node of a cluster. Of one that does not run nothing but its name is known; some numbers are
@@ -116,11 +145,6 @@ fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     Value::deserialize(from).map(|value| value.as_u64())
 }
 
-/// `/api/nodes`.
-pub fn nodes(http: &Http, context: &Context) -> Result<Vec<Node>, ServiceError> {
-    http.json("/api/nodes", context)
-}
-
 /// `/api/overview`: sums of the cluster. Each number of the first two has `NAME_details.rate`, a
 /// second, beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -142,9 +166,4 @@ fn object<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Value>, D::E
         Value::Object(object) => object,
         _ => Map::new(),
     })
-}
-
-/// Asks for it.
-pub fn overview(http: &Http, context: &Context) -> Result<Overview, ServiceError> {
-    http.json("/api/overview", context)
 }
