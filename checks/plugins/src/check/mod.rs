@@ -24,8 +24,10 @@ mod mdraid;
 mod memory;
 mod mounts;
 mod process;
+mod rabbitmq;
 #[cfg(feature = "verbs")]
 mod rdma;
+mod redis;
 pub mod runner;
 mod sensu;
 mod systemd_unit;
@@ -84,6 +86,8 @@ static ALL: &[&Check] = &[
     &zookeeper::CHECK,
     &consul::CHECK,
     &consul_service::CHECK,
+    &rabbitmq::CHECK,
+    &redis::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,

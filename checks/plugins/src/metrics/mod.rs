@@ -7,6 +7,8 @@
 pub mod collector;
 mod consul;
 mod figures;
+mod rabbitmq;
+mod redis;
 mod sensu;
 mod zookeeper;
 
@@ -38,7 +40,13 @@ pub struct Metrics {
     pub run: fn(&ArgMatches, &Context, &mut Figures) -> Result<(), Failure>,
 }
 
-static ALL: &[&Metrics] = &[&sensu::METRICS, &zookeeper::METRICS, &consul::METRICS];
+static ALL: &[&Metrics] = &[
+    &sensu::METRICS,
+    &zookeeper::METRICS,
+    &consul::METRICS,
+    &rabbitmq::METRICS,
+    &redis::METRICS,
+];
 
 /// All metrics of services, in the order in which they are listed.
 #[must_use]

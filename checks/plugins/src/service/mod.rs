@@ -1,9 +1,15 @@
 //! Clients of the cluster's services, which ask and parse, and judge nothing.
 
+pub mod access;
 pub mod consul;
 pub mod http;
+pub mod rabbitmq;
+pub mod redis;
+pub mod secret;
 pub mod sensu;
 pub mod server;
+pub mod settings;
+pub mod tls;
 mod unix;
 pub mod zookeeper;
 

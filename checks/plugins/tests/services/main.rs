@@ -9,6 +9,8 @@
 )]
 
 mod consul;
+mod rabbitmq;
+mod redis;
 mod sensu;
 mod trouble;
 mod zookeeper;

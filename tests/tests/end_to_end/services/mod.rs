@@ -1,5 +1,7 @@
 //! The checks and metrics of services against the real ones.
 
+mod rabbitmq;
+mod redis;
 mod zookeeper;
 
 use std::process::Command;
