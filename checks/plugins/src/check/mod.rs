@@ -5,7 +5,6 @@
 //! UNKNOWN. It prints nothing itself. [`runner`] holds its deadline, prints, and ends.
 
 mod arguments;
-mod child;
 mod cpu;
 mod disk_usage;
 mod edac;
@@ -32,6 +31,7 @@ mod uptime;
 
 use clap::{Arg, ArgMatches};
 
+use crate::child;
 use crate::context::{Context, Failure};
 use crate::status::Outcome;
 

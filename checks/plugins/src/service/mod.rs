@@ -1,5 +1,6 @@
 //! Clients of the cluster's services, which ask and parse, and judge nothing.
 
+pub mod hostlist;
 pub mod http;
 pub mod sensu;
 pub mod server;
