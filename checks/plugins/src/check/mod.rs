@@ -25,6 +25,7 @@ mod process;
 mod rdma;
 pub mod runner;
 mod sensu;
+mod slurm;
 mod systemd_unit;
 mod temperature;
 mod uptime;
@@ -78,6 +79,9 @@ static ALL: &[&Check] = &[
     &hugepages::CHECK,
     &entropy::CHECK,
     &sensu::CHECK,
+    &slurm::CHECK,
+    &slurm::NODE,
+    &slurm::DAEMON,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,

@@ -7,6 +7,7 @@
 pub mod collector;
 mod figures;
 mod sensu;
+mod slurm;
 
 use clap::{Arg, ArgMatches, Command};
 use venus_collectors::graphite::Scheme;
@@ -36,7 +37,7 @@ pub struct Metrics {
     pub run: fn(&ArgMatches, &Context, &mut Figures) -> Result<(), Failure>,
 }
 
-static ALL: &[&Metrics] = &[&sensu::METRICS];
+static ALL: &[&Metrics] = &[&sensu::METRICS, &slurm::METRICS];
 
 /// All metrics of services, in the order in which they are listed.
 #[must_use]

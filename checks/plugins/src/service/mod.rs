@@ -4,6 +4,7 @@ pub mod hostlist;
 pub mod http;
 pub mod sensu;
 pub mod server;
+pub mod slurm;
 mod unix;
 
 use std::fmt::Display;
