@@ -2,7 +2,7 @@
 //! them on this host.
 
 use crate::part;
-use crate::program::{self, Running, wait_until};
+use crate::program::{self, wait_until};
 use crate::room::Room;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -48,8 +48,8 @@ impl Slurm {
         for node in NODES {
             slurm.start_node(node);
         }
-        // Each node is told of once for each of its two partitions.
-        wait_until(|| slurm.sh("sinfo -h -N -p all -t idle -o %N").lines().count() == NODES.len());
+        // Without the mark of one that has not answered yet.
+        wait_until(|| slurm.sh("sinfo -h -N -p all -o %T") == "idle\n".repeat(NODES.len()));
         Some(slurm)
     }
 
@@ -67,8 +67,8 @@ impl Slurm {
              ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nSwitchType=switch/none\n\
              JobAcctGatherType=jobacct_gather/none\nMpiDefault=none\nMailProg=/bin/true\n\
              SchedulerParameters=sched_interval=1\nSlurmdParameters=config_overrides\n\
-             Epilog={dir}/epilog\nReturnToService=2\nMessageTimeout=5\n\
-             SlurmctldTimeout=5\nSlurmdTimeout=3\n\
+             Epilog={dir}/epilog\nKillWait=2\nReturnToService=2\nMessageTimeout=5\n\
+             SlurmctldTimeout=5\nSlurmdTimeout=10\n\
              NodeName=hpcg[1-4] NodeHostname={host} NodeAddr=127.0.0.1 Port=[7001-7004] CPUs=4\n\
              PartitionName=all Nodes=hpcg[1-4] Default=YES\n\
              PartitionName=odd Nodes=hpcg[1,3]\nPartitionName=even Nodes=hpcg[2,4]\n{more}\n"
@@ -138,6 +138,14 @@ impl Slurm {
         self.end(node, "KILL");
     }
 
+    /// Stops the controller, or has it go on: it is there, and does not answer.
+    pub fn stop_controller(&self, stop: bool) {
+        let signal = if stop { "STOP" } else { "CONT" };
+        let file = self.path("slurmctld.pid");
+        self.room
+            .sh(&format!("kill -s {signal} $(cat {})", file.display()));
+    }
+
     fn end(&self, name: &str, signal: &str) {
         let file = self.path(&format!("{name}.pid"));
         let file = file.display();
@@ -176,11 +184,5 @@ impl Slurm {
             .arg(program::path("venus-checks"))
             .args(args);
         command
-    }
-
-    /// Has it run.
-    #[must_use]
-    pub fn start(&self, args: &[&str]) -> Running {
-        Running::start(&mut self.checks(args), None)
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod sensu;
+mod slurm;
 mod trouble;
 
 use std::collections::BTreeMap;

@@ -52,12 +52,12 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let daemon = match slurm.daemon(node, context) {
         Ok(daemon) => daemon,
         Err(ServiceError::Away(what)) => {
-            let running = match running(context)? {
-                0 => "no process",
-                1 => "a process",
-                _ => "some processes",
+            let how = if running(context)? {
+                "does not answer, though a process of that name runs"
+            } else {
+                "does not run"
             };
-            let what = format!("slurmd does not answer, {running} of that name here: {what}");
+            let what = format!("slurmd {how}: {what}");
             return Ok(Outcome::new(Status::Critical, what));
         }
         Err(unclear) => return unclear.answer(),
@@ -72,18 +72,18 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     Ok(judge(&daemon, controller, &limits, context.now))
 }
 
-/// How many processes are called `slurmd`.
-fn running(context: &Context) -> Result<usize, Failure> {
+/// Whether a process is called `slurmd`.
+fn running(context: &Context) -> Result<bool, Failure> {
     context.step(format!("reading {}", context.roots.proc.display()));
-    let (mut count, mut buffer) = (0, Vec::new());
+    let mut buffer = Vec::new();
     for found in Processes::of(&context.roots.proc)? {
         if let Some(text) = found?.stat(&mut buffer)?
             && Stat::parse(text).is_ok_and(|stat| stat.name == b"slurmd")
         {
-            count += 1;
+            return Ok(true);
         }
     }
-    Ok(count)
+    Ok(false)
 }
 
 fn judge(

@@ -31,8 +31,8 @@ pub fn controllers_of(printed: &str) -> Vec<Controller> {
             .split_once(") at ")?;
         let is = rest.rsplit_once(" is ");
         let (hosts, states) = is.or_else(|| rest.rsplit_once(" are "))?;
-        let hosts = hosts.split('/').zip(states.split('/'));
-        Some(roles.split('/').zip(hosts))
+        let of = |text| split(text, roles.contains('/'));
+        Some(of(roles).zip(of(hosts).zip(of(states))))
     });
     let all = lines
         .flatten()
@@ -43,6 +43,11 @@ pub fn controllers_of(printed: &str) -> Vec<Controller> {
         up: state.trim() == "UP",
     })
     .collect()
+}
+
+/// Its parts, if it is of both.
+fn split(text: &str, both: bool) -> impl Iterator<Item = &str> {
+    text.split(move |character| both && character == '/')
 }
 
 #[cfg(test)]
