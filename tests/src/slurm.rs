@@ -66,7 +66,7 @@ impl Slurm {
              SelectType=select/cons_tres\nSelectTypeParameters=CR_CPU\n\
              ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nSwitchType=switch/none\n\
              JobAcctGatherType=jobacct_gather/none\nMpiDefault=none\nMailProg=/bin/true\n\
-             SchedulerParameters=sched_interval=1\nSlurmdParameters=config_overrides\n\
+             SchedulerParameters=sched_interval=1,bf_interval=1\nSlurmdParameters=config_overrides\n\
              Epilog={dir}/epilog\nKillWait=2\nReturnToService=2\nMessageTimeout=5\n\
              SlurmctldTimeout=5\nSlurmdTimeout=10\n\
              NodeName=hpcg[1-4] NodeHostname={host} NodeAddr=127.0.0.1 Port=[7001-7004] CPUs=4\n\

@@ -211,7 +211,7 @@ fn the_nodes_of_each_partition() {
             "warning 3 and critical 2 are upside down: critical must not come before the warning",
         ),
         (&["-c", "101%"], "invalid percentage: use at most 100%"),
-        (&["-w", "x%"], "invalid value 'x%' for '--warning <N|N%>'"),
+        (&["-w", "x%"], "invalid value 'x%' for '--warning <N>'"),
         (
             &["--stuck-warning", "3", "--stuck-critical", "2"],
             "warning 3 and critical 2 are upside down",
@@ -436,6 +436,32 @@ fn the_daemon_of_this_node() {
     );
 }
 
+/// Of two nodes that are down and one that is mixed, below this path.
+fn figures_of_nodes(path: &str) -> Vec<String> {
+    [
+        "nodes.allocated 0",
+        "nodes.completing 0",
+        "nodes.down 2",
+        "nodes.drained 0",
+        "nodes.draining 0",
+        "nodes.fail 0",
+        "nodes.idle 0",
+        "nodes.maint 0",
+        "nodes.mixed 1",
+        "nodes.not_responding 2",
+        "nodes.planned 1",
+        "nodes.reserved 0",
+        "nodes.unknown 0",
+        "nodes.total 3",
+        "cpus.allocated 3",
+        "cpus.idle 1",
+        "cpus.other 8",
+        "cpus.total 12",
+    ]
+    .map(|line| format!("{path}{line}"))
+    .into()
+}
+
 #[test]
 fn figures_by_state_and_partition() {
     let amounts = [
@@ -468,33 +494,7 @@ fn figures_by_state_and_partition() {
         "controllers.up 1".to_owned(),
         "controllers.total 1".to_owned(),
     ];
-    let nodes = |path: &str| {
-        let zeros = |names: &[&str]| -> Vec<String> {
-            names
-                .iter()
-                .map(|name| format!("{path}nodes.{name} 0"))
-                .collect()
-        };
-        let some = |lines: &[&str]| -> Vec<String> {
-            lines.iter().map(|line| format!("{path}{line}")).collect()
-        };
-        [
-            zeros(&["allocated", "completing"]),
-            some(&["nodes.down 2"]),
-            zeros(&["drained", "draining", "fail", "idle", "maint"]),
-            some(&["nodes.mixed 1", "nodes.not_responding 2", "nodes.planned 1"]),
-            zeros(&["reserved", "unknown"]),
-            some(&[
-                "nodes.total 3",
-                "cpus.allocated 3",
-                "cpus.idle 1",
-                "cpus.other 8",
-                "cpus.total 12",
-            ]),
-        ]
-        .concat()
-    };
-    lines.extend(nodes(""));
+    lines.extend(figures_of_nodes(""));
     // 4 nodes of 1 MB, as SLURM was told; the rest is what was free.
     let free: u64 = fixture("services/slurm/22.05/show-nodes")
         .split("FreeMem=")
@@ -518,7 +518,7 @@ fn figures_by_state_and_partition() {
         .map(|line| format!("jobs.{line}")),
     );
     lines.push("jobs.pending_by_reason.ReqNodeNotAvail 1".to_owned());
-    lines.extend(nodes("partitions.a_b_c_d_1."));
+    lines.extend(figures_of_nodes("partitions.a_b_c_d_1."));
     lines.extend(
         [
             "completing 0",

@@ -39,7 +39,7 @@ pub(super) fn arguments() -> [Arg; 2] {
             .long(name)
             .alias(alias)
             .short(short)
-            .value_name("N|N%")
+            .value_name("N")
             .value_parser(|text: &str| text.parse::<Part>())
             .help(help)
     };
