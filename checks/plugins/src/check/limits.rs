@@ -3,7 +3,7 @@
 use clap::{Arg, ArgMatches};
 
 use crate::context::Failure;
-use crate::status::{Limit, Limits, LimitsError, Outcome, Perfdata, Unit, hundredths};
+use crate::status::{Limit, Limits, LimitsError, Outcome, Perfdata, Status, Unit, hundredths};
 
 /// The two arguments, with what each is for.
 pub(super) fn arguments(warning: &'static str, critical: &'static str) -> [Arg; 2] {
@@ -57,6 +57,20 @@ pub(super) fn named(
     match with_defaults {
         Err(_) if warning.is_none() || critical.is_none() => Ok(build(warning, critical)?),
         done => Ok(done?),
+    }
+}
+
+/// The threshold that a value of this status has reached, to end what is said of it: `, threshold 10`.
+pub(super) fn reached(limits: &Limits, status: Status) -> String {
+    let limit = match status {
+        Status::Critical => limits.critical(),
+        Status::Warning => limits.warning(),
+        Status::Ok | Status::Unknown => None,
+    };
+    match limit {
+        Some(Limit::Number(number)) => format!(", threshold {number}"),
+        Some(Limit::Range(range)) => format!(", threshold {range}"),
+        None => String::new(),
     }
 }
 

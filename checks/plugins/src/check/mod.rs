@@ -5,6 +5,8 @@
 //! UNKNOWN. It prints nothing itself. [`runner`] holds its deadline, prints, and ends.
 
 mod arguments;
+mod consul;
+mod consul_service;
 mod cpu;
 mod disk_usage;
 mod edac;
@@ -29,6 +31,7 @@ mod slurm;
 mod systemd_unit;
 mod temperature;
 mod uptime;
+mod zookeeper;
 
 use clap::{Arg, ArgMatches};
 
@@ -79,6 +82,9 @@ static ALL: &[&Check] = &[
     &hugepages::CHECK,
     &entropy::CHECK,
     &sensu::CHECK,
+    &zookeeper::CHECK,
+    &consul::CHECK,
+    &consul_service::CHECK,
     &slurm::CHECK,
     &slurm::NODE,
     &slurm::DAEMON,

@@ -5,9 +5,11 @@
 //! table. They are read by the same client below [`service`](crate::service) as the check's.
 
 pub mod collector;
+mod consul;
 mod figures;
 mod sensu;
 mod slurm;
+mod zookeeper;
 
 use clap::{Arg, ArgMatches, Command};
 use venus_collectors::graphite::Scheme;
@@ -37,7 +39,12 @@ pub struct Metrics {
     pub run: fn(&ArgMatches, &Context, &mut Figures) -> Result<(), Failure>,
 }
 
-static ALL: &[&Metrics] = &[&sensu::METRICS, &slurm::METRICS];
+static ALL: &[&Metrics] = &[
+    &sensu::METRICS,
+    &zookeeper::METRICS,
+    &consul::METRICS,
+    &slurm::METRICS,
+];
 
 /// All metrics of services, in the order in which they are listed.
 #[must_use]

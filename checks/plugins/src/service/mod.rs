@@ -1,11 +1,13 @@
 //! Clients of the cluster's services, which ask and parse, and judge nothing.
 
+pub mod consul;
 pub mod hostlist;
 pub mod http;
 pub mod sensu;
 pub mod server;
 pub mod slurm;
 mod unix;
+pub mod zookeeper;
 
 use std::fmt::Display;
 use std::io;

@@ -8,9 +8,11 @@
     reason = "tests may fail loudly"
 )]
 
+mod consul;
 mod sensu;
 mod slurm;
 mod trouble;
+mod zookeeper;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
