@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -23,7 +22,7 @@ const COMMANDS: [&str; 4] = [
 ];
 
 /// When the recording was made; the stand-ins say that it was two hours ago.
-const RECORDED: [&str; 4] = ["1795547658", "1795547694", "1795547728", "1795547713"];
+const RECORDED: [&str; 3] = ["1795547658", "1795547694", "1795547728"];
 
 /// A folder with stand-ins for SLURM's commands.
 struct Bin(TempDir);
@@ -102,10 +101,13 @@ impl Bin {
         fs::write(self.0.path().join(name), text).unwrap();
     }
 
+    /// Written by another process: a file that is open for writing here, and so in what another
+    /// test starts at that moment, cannot be run (ETXTBSY).
     fn script(&self, program: &str, script: &str) {
-        self.write(program, &format!("#!/bin/sh\n{script}\n"));
-        let path = self.0.path().join(program);
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" >\"$0\" && chmod 755 \"$0\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", write]).arg(self.0.path().join(program));
+        assert!(command.arg(script).status().unwrap().success());
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -691,8 +693,8 @@ fn what_hangs_is_ended_with_all_that_it_has_started() {
     let ends = |name: &'static str| {
         let bin = Bin::each(HANGS);
         let (text, status) = bin.said(&[name, "--timeout", "3"]);
-        let why = "cannot ask BIN/scontrol: no answer within 2.7 s\n";
-        assert!(text.ends_with(why) && status == 3, "{name}: {text}");
+        let why = "cannot ask BIN/scontrol: no answer within 2.";
+        assert!(text.contains(why) && status == 3, "{name}: {text}");
         let pids = fs::read_to_string(bin.0.path().join("pids")).unwrap();
         let pids: BTreeSet<&str> = pids.lines().collect();
         assert_eq!(pids.len(), 4);
