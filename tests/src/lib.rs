@@ -8,6 +8,7 @@
 //! | [`zookeeper`] | `ZooKeeper` servers of the test's own |
 //! | [`room`] | network, mount and process namespaces of the test's own |
 //! | [`docker`] | a Docker Engine in such a room |
+//! | [`slurm`] | a SLURM cluster of four nodes in such a room |
 //! | [`cable`] | a connection to a broker that can be cut |
 //! | [`certificates`] | an authority and what it has signed |
 //! | [`network`] | a network namespace of the test's own |
@@ -53,6 +54,7 @@ pub mod room;
 #[path = "../../agent/src/transport/runtime.rs"]
 mod runtime;
 pub mod server;
+pub mod slurm;
 pub mod zookeeper;
 
 use std::time::Duration;

@@ -105,7 +105,8 @@ fn assert_understood(page: &str, line: &str) {
         words.any(|word| statuses.contains(&word)) && !out.contains("--help")
     } else {
         // Nor does this machine have every service whose metrics are shown.
-        let is_away = err.contains("; is it running, and is this its address?");
+        let away = ["; is it running, and is this its address?", ": cannot ask "];
+        let is_away = away.iter().any(|why| err.contains(why));
         output.status.success() || (line.contains(" metrics-") && is_away)
     };
     assert!(understood, "{page}: {line}\n{out}{err}");

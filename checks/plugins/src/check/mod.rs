@@ -5,7 +5,6 @@
 //! UNKNOWN. It prints nothing itself. [`runner`] holds its deadline, prints, and ends.
 
 mod arguments;
-mod child;
 mod consul;
 mod consul_service;
 mod cpu;
@@ -30,6 +29,7 @@ mod rdma;
 mod redis;
 pub mod runner;
 mod sensu;
+mod slurm;
 mod systemd_unit;
 mod temperature;
 mod uptime;
@@ -88,6 +88,9 @@ static ALL: &[&Check] = &[
     &consul_service::CHECK,
     &rabbitmq::CHECK,
     &redis::CHECK,
+    &slurm::CHECK,
+    &slurm::NODE,
+    &slurm::DAEMON,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,

@@ -10,6 +10,7 @@ mod figures;
 mod rabbitmq;
 mod redis;
 mod sensu;
+mod slurm;
 mod zookeeper;
 
 use clap::{Arg, ArgMatches, Command};
@@ -46,6 +47,7 @@ static ALL: &[&Metrics] = &[
     &consul::METRICS,
     &rabbitmq::METRICS,
     &redis::METRICS,
+    &slurm::METRICS,
 ];
 
 /// All metrics of services, in the order in which they are listed.

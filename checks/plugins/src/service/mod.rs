@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod consul;
+pub mod hostlist;
 pub mod http;
 pub mod rabbitmq;
 pub mod redis;
@@ -9,6 +10,7 @@ pub mod secret;
 pub mod sensu;
 pub mod server;
 pub mod settings;
+pub mod slurm;
 pub mod tls;
 mod unix;
 pub mod zookeeper;

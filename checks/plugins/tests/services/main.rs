@@ -12,6 +12,7 @@ mod consul;
 mod rabbitmq;
 mod redis;
 mod sensu;
+mod slurm;
 mod trouble;
 mod zookeeper;
 

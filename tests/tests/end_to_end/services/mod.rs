@@ -2,6 +2,7 @@
 
 mod rabbitmq;
 mod redis;
+mod slurm;
 mod zookeeper;
 
 use std::process::Command;
