@@ -8,10 +8,12 @@ mod arguments;
 mod child;
 mod cpu;
 mod disk_usage;
+mod dns;
 mod edac;
 mod entropy;
 mod file_descriptors;
 mod fstab_mounts;
+mod http;
 mod hugepages;
 mod infiniband;
 mod interface;
@@ -21,6 +23,8 @@ mod load;
 mod mdraid;
 mod memory;
 mod mounts;
+mod ping;
+mod port;
 mod process;
 #[cfg(feature = "verbs")]
 mod rdma;
@@ -28,6 +32,7 @@ pub mod runner;
 mod sensu;
 mod systemd_unit;
 mod temperature;
+mod tls_expiry;
 mod uptime;
 
 use clap::{Arg, ArgMatches};
@@ -78,6 +83,11 @@ static ALL: &[&Check] = &[
     &hugepages::CHECK,
     &entropy::CHECK,
     &sensu::CHECK,
+    &port::CHECK,
+    &http::CHECK,
+    &tls_expiry::CHECK,
+    &dns::CHECK,
+    &ping::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,

@@ -5,8 +5,13 @@
 //! table. They are read by the same client below [`service`](crate::service) as the check's.
 
 pub mod collector;
+mod dns;
 mod figures;
+mod http;
+mod ping;
+mod port;
 mod sensu;
+mod tls_expiry;
 
 use clap::{Arg, ArgMatches, Command};
 use venus_collectors::graphite::Scheme;
@@ -36,7 +41,14 @@ pub struct Metrics {
     pub run: fn(&ArgMatches, &Context, &mut Figures) -> Result<(), Failure>,
 }
 
-static ALL: &[&Metrics] = &[&sensu::METRICS];
+static ALL: &[&Metrics] = &[
+    &sensu::METRICS,
+    &port::METRICS,
+    &http::METRICS,
+    &tls_expiry::METRICS,
+    &dns::METRICS,
+    &ping::METRICS,
+];
 
 /// All metrics of services, in the order in which they are listed.
 #[must_use]

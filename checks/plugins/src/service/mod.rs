@@ -1,9 +1,17 @@
 //! Clients of the cluster's services, which ask and parse, and judge nothing.
 
+pub mod certificate;
+pub mod dns;
+pub mod expiry;
 pub mod http;
+pub mod ping;
+pub mod port;
 pub mod sensu;
 pub mod server;
+mod stream;
+pub mod tls;
 mod unix;
+pub mod web;
 
 use std::fmt::Display;
 use std::io;
