@@ -1,5 +1,12 @@
 //! The checks and metrics of services against the real ones.
 
+mod dns;
+mod hang;
+mod http;
+mod ping;
+mod port;
+mod tls_expiry;
+
 use std::process::Command;
 use venus_tests::program::{self, wait_until};
 
