@@ -20,12 +20,17 @@ use crate::context::{Context, Failure};
 const PAYLOAD: usize = 56;
 /// The head of a packet.
 const HEAD: usize = 8;
-/// The longest that an answer to the last one is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
 
-/// `--host`, `--count`, `--interval`, `--ipv4` and `--ipv6`.
+/// `--host`, `--count`, `--interval`, `--wait`, `--ipv4` and `--ipv6`.
 #[must_use]
-pub fn arguments() -> [Arg; 5] {
+pub fn arguments() -> [Arg; 6] {
+    let time = |name: &'static str, short, default, help| {
+        let argument = Arg::new(name).long(name).short(short).value_name("SECONDS");
+        argument
+            .value_parser(seconds)
+            .default_value(default)
+            .help(help)
+    };
     let family = |name: &'static str, short, help| {
         let flag = Arg::new(name).long(name).short(short);
         flag.action(ArgAction::SetTrue).help(help)
@@ -43,13 +48,13 @@ pub fn arguments() -> [Arg; 5] {
             .value_parser(value_parser!(u16).range(1..=10_000))
             .default_value("5")
             .help("How often to ask"),
-        Arg::new("interval")
-            .long("interval")
-            .short('i')
-            .value_name("SECONDS")
-            .value_parser(seconds)
-            .default_value("0.2")
-            .help("How long from one time to the next"),
+        time("interval", 'i', "0.2", "How long from one time to the next"),
+        time(
+            "wait",
+            'T',
+            "2",
+            "How long to wait for the answer to the last one",
+        ),
         family("ipv4", '4', "Ask its first IPv4 address").conflicts_with("ipv6"),
         family("ipv6", '6', "Ask its first IPv6 address"),
     ]
@@ -61,10 +66,11 @@ pub fn host(matches: &ArgMatches) -> &str {
     matches.get_one::<String>("host").map_or("", String::as_str)
 }
 
-/// How often to ask, and how long from one time to the next.
+/// How often to ask, how long from one time to the next, and after the last.
 struct Plan {
     count: u16,
     interval: Duration,
+    wait: Duration,
 }
 
 /// What came of it.
@@ -111,9 +117,11 @@ impl Pings {
 
 /// Asks the host.
 pub fn ping(matches: &ArgMatches, context: &Context) -> Result<Pings, Failure> {
+    let time = |name| matches.get_one(name).copied().unwrap_or_default();
     let plan = Plan {
         count: matches.get_one("count").copied().unwrap_or(5),
-        interval: matches.get_one("interval").copied().unwrap_or_default(),
+        interval: time("interval"),
+        wait: time("wait"),
     };
     let [only_v4, only_v6] = ["ipv4", "ipv6"].map(|name| matches.get_flag(name));
     let host = host(matches);
@@ -129,8 +137,8 @@ pub fn ping(matches: &ArgMatches, context: &Context) -> Result<Pings, Failure> {
     context.step(format!("pinging {host}"));
     let socket = Socket::open(address)?;
     let sending = plan.interval * u32::from(plan.count.saturating_sub(1));
-    let patience = (context.time_left() * 9 / 10).checked_sub(sending);
-    let patience = patience.filter(|time| !time.is_zero()).ok_or_else(|| {
+    let left = (context.time_left() * 9 / 10).checked_sub(sending);
+    let left = left.filter(|time| !time.is_zero()).ok_or_else(|| {
         Failure::new(format!(
             "{} pings every {} s take longer than there is time; give more with --timeout",
             plan.count,
@@ -145,7 +153,17 @@ pub fn ping(matches: &ArgMatches, context: &Context) -> Result<Pings, Failure> {
             took: Duration::ZERO,
         });
     }
-    Ok(socket.run(&plan, PATIENCE.min(patience)))
+    Ok(socket.run(&plan, plan.wait.min(left)))
+}
+
+/// What comes.
+enum Heard {
+    /// The answer to that one of ours.
+    Answer(u16),
+    /// Something else.
+    Other,
+    /// Nothing in time.
+    Nothing,
 }
 
 struct Socket {
@@ -221,19 +239,21 @@ impl Socket {
                 _ => next,
             };
             let wait = until.saturating_duration_since(now);
-            let is_all_back = times.iter().all(Option::is_some);
-            if is_all_sent && (wait.is_zero() || is_all_back) {
+            if is_all_sent && times.iter().all(Option::is_some) {
                 break;
             }
+            // What lies there is taken even if the time is up.
+            let is_over = is_all_sent && wait.is_zero();
             match self.receive(wait) {
-                Ok(Some(number)) => {
+                Ok(Heard::Answer(number)) => {
                     let number = usize::from(number);
                     if let (Some(time), Some(sent)) = (times.get_mut(number), sent_at.get(number)) {
                         // What comes twice counts once.
                         time.get_or_insert(sent.elapsed().as_secs_f64() * 1000.0);
                     }
                 }
-                Ok(None) => {}
+                Ok(Heard::Nothing) if is_over => break,
+                Ok(Heard::Nothing | Heard::Other) => {}
                 Err(error) => why = Some(error.to_string()),
             }
         }
@@ -245,8 +265,8 @@ impl Socket {
         }
     }
 
-    /// The number of an answer to one of ours; none if something else came, or nothing in time.
-    fn receive(&self, wait: Duration) -> io::Result<Option<u16>> {
+    /// What comes in this time.
+    fn receive(&self, wait: Duration) -> io::Result<Heard> {
         let mut buffer = [0; 2048];
         self.udp
             .set_read_timeout(Some(wait.max(Duration::from_millis(1))))?;
@@ -254,13 +274,14 @@ impl Socket {
             Ok(length) => length,
             Err(error) => {
                 return match error.kind() {
-                    ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(None),
+                    ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(Heard::Nothing),
                     _ => Err(error),
                 };
             }
         };
         let received = buffer.get(..length).unwrap_or_default();
-        Ok(answered(received, self.is_v6, self.has_header, self.token))
+        let number = answered(received, self.is_v6, self.has_header, self.token);
+        Ok(number.map_or(Heard::Other, Heard::Answer))
     }
 }
 
