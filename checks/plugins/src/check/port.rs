@@ -63,7 +63,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let mut waiting = u32::try_from(servers.len()).unwrap_or(u32::MAX);
     for (server, connected) in servers.iter().zip(connected) {
         // What is left is shared by those that are still to be listened to.
-        let patience = context.time_left() * 9 / 10 / waiting;
+        let patience = context.time_left() * 4 / 5 / waiting;
         waiting = waiting.saturating_sub(1).max(1);
         let (stream, time) = match connected {
             Ok(connected) => connected,

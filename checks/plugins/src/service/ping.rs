@@ -137,7 +137,7 @@ pub fn ping(matches: &ArgMatches, context: &Context) -> Result<Pings, Failure> {
     context.step(format!("pinging {host}"));
     let socket = Socket::open(address)?;
     let sending = plan.interval * u32::from(plan.count.saturating_sub(1));
-    let left = (context.time_left() * 9 / 10).checked_sub(sending);
+    let left = (context.time_left() * 4 / 5).checked_sub(sending);
     let left = left.filter(|time| !time.is_zero()).ok_or_else(|| {
         Failure::new(format!(
             "{} pings every {} s take longer than there is time; give more with --timeout",

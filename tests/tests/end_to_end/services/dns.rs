@@ -116,7 +116,7 @@ fn named_up_down_and_hung() {
     named.signal(Signal::SIGSTOP);
     for over in [&[][..], &["--use-tcp"]] {
         says(
-            &[&args[..], over, &["--timeout", "0.5"]].concat(),
+            &[&args[..], over, &["--timeout", "1"]].concat(),
             &format!("CheckDNS UNKNOWN: {failed}: no answer in time"),
             3,
         );

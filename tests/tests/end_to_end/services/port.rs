@@ -42,11 +42,11 @@ fn a_port_that_never_answers() {
         outcome(command.arg("check-port").args(args))
     };
     room.sh("iptables -A INPUT -p tcp --dport 7000:7200 -j DROP");
-    let (text, status) = checked(&["--port", "7000", "--timeout", "0.5"]);
+    let (text, status) = checked(&["--port", "7000", "--timeout", "1"]);
     let line = "CheckPort CRITICAL: connecting to 127.0.0.1:7000 failed: no answer in time\n";
     assert_eq!((text.as_str(), status), (line, 2));
     // As many as are not all tried at the same time, and one that says no.
-    let (text, status) = checked(&["--port", "7000-7200,7201", "--timeout", "1"]);
+    let (text, status) = checked(&["--port", "7000-7200,7201", "--timeout", "2"]);
     let first = text.lines().next().unwrap();
     assert!(first.starts_with(line.trim_end()), "{text}");
     assert!(first.ends_with("; and 197 more, below"), "{text}");

@@ -137,7 +137,7 @@ pub fn ask_all(
 ) -> Result<Vec<Answer>, Failure> {
     let question = question(matches)?;
     let over_tcp = matches.get_flag("use-tcp");
-    let share = context.time_left() * 9 / 10;
+    let share = context.time_left() * 4 / 5;
     let share = share / u32::try_from(servers.len().max(1)).unwrap_or(u32::MAX);
     let what = format!("{} {}", name(matches), kind(matches));
     let mut all = Vec::new();
