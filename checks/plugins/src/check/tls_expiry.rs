@@ -138,3 +138,79 @@ fn judge(
     outcome.perfdata = perfdata;
     outcome
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400;
+    const NOW: u64 = 1_453_048_230;
+
+    fn judged(subjects: &[(&str, i64)], problems: &[Problem]) -> String {
+        let now = i64::try_from(NOW).unwrap();
+        let one = |(subject, days): &(&str, i64)| Certificate {
+            subject: (*subject).to_owned(),
+            issuer: String::new(),
+            is_self_issued: false,
+            not_before: now - 1,
+            not_after: now + days * DAY,
+            names: Vec::new(),
+        };
+        let chain: Vec<Certificate> = subjects.iter().map(one).collect();
+        let limits = Limits::at_most("30".parse().ok(), "7".parse().ok()).unwrap();
+        let place = Place::File("f".into());
+        judge(&place, &chain, problems, &limits, NOW).text("CheckTLSExpiry", true)
+    }
+
+    #[test]
+    fn the_number_itself_alerts() {
+        for (days, start) in [
+            (31, "OK: f: certificate a has 31 days left (2016-02-17)"),
+            (
+                30,
+                "WARNING: f: certificate a has 30 days left (2016-02-16), warning at 30",
+            ),
+            (
+                7,
+                "CRITICAL: f: certificate a has 7 days left (2016-01-24), critical at 7",
+            ),
+            (
+                1,
+                "CRITICAL: f: certificate a has 1 day left (2016-01-18), critical at 7",
+            ),
+            (
+                0,
+                "CRITICAL: f: certificate a has 0 days left (2016-01-17), critical at 7",
+            ),
+            (
+                -1,
+                "CRITICAL: f: certificate a expired less than a day ago (2016-01-16)",
+            ),
+            (
+                -2,
+                "CRITICAL: f: certificate a expired 1 day ago (2016-01-15)",
+            ),
+        ] {
+            let text = judged(&[("a", days)], &[]);
+            let figures = format!("CheckTLSExpiry {start} | 'days left'={days};30:;7:\n");
+            assert_eq!(text, figures);
+        }
+    }
+
+    #[test]
+    fn a_name_from_outside_forges_nothing() {
+        let text = judged(
+            &[("a", 99), ("b\nCheckX OK: | 'x'=1", 20)],
+            &[Problem::Name(
+                "c".to_owned(),
+                vec!["d | 'e'=1\n".to_owned()],
+            )],
+        );
+        assert_eq!(
+            text,
+            "CheckTLSExpiry CRITICAL: f: certificate a is for d / 'e'=1 , not for c; \
+             f: certificate b CheckX OK: / 'x'=1 has 20 days left (2016-02-06), warning at 30 \
+             | 'days left'=99;30:;7: 'days left of b_CheckX OK: _ ''x''_1'=20;30:;7:\n"
+        );
+    }
+}

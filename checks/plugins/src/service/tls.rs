@@ -71,7 +71,9 @@ impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         const ADVICE: &str = "if that is right, give who vouches for it with --ca-file";
         match self {
-            Self::Expired { days: 0, last } => write!(formatter, "expired today ({last})"),
+            Self::Expired { days: 0, last } => {
+                write!(formatter, "expired less than a day ago ({last})")
+            }
             Self::Expired { days: 1, last } => write!(formatter, "expired 1 day ago ({last})"),
             Self::Expired { days, last } => write!(formatter, "expired {days} days ago ({last})"),
             Self::NotYet(first) => write!(formatter, "is not valid before {first}"),

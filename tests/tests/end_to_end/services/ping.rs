@@ -45,18 +45,13 @@ fn ping(mut command: Command, args: &[&str]) -> (String, i32) {
 
 /// What it says, without the time that it took, which must be there.
 fn without_time((text, status): (String, i32)) -> (String, i32) {
-    let words = text.split(' ');
-    let words = words.map(|word| {
-        if word.parse::<f64>().is_ok_and(|_| word.contains('.')) {
-            "#"
-        } else {
-            word
-        }
-    });
-    (
-        words.collect::<Vec<_>>().join(" ").trim_end().to_owned(),
-        status,
-    )
+    let mut words: Vec<&str> = text.split_whitespace().collect();
+    let unit = words.iter().position(|word| *word == "ms");
+    if let Some(time) = unit.map(|unit| &mut words[unit - 1]) {
+        assert!(time.parse::<f64>().is_ok(), "{text}");
+        *time = "#";
+    }
+    (words.join(" "), status)
 }
 
 fn fine(host: &str) -> (String, i32) {
