@@ -190,8 +190,7 @@ fn judge(host: &str, pings: &Pings, [average, loss]: &[Limits; 2]) -> Outcome {
             "ICMP ping successful for host: {host} ({answered}/{sent}), {time} ms on average"
         );
         let figure = Perfdata::new("rta", time / 1000.0, Unit::Seconds);
-        // Those are in milliseconds, and the figure is in seconds.
-        perfdata.push(figure.min(0));
+        perfdata.push(figure.thresholds(in_seconds(average).thresholds()).min(0));
     } else {
         findings.add(Status::Critical, format!("{unsuccessful}{why}"));
     }
@@ -200,6 +199,15 @@ fn judge(host: &str, pings: &Pings, [average, loss]: &[Limits; 2]) -> Outcome {
     let mut outcome = findings.outcome(right);
     outcome.perfdata = perfdata;
     outcome
+}
+
+/// Figures are in seconds, and thresholds of the average were given in milliseconds.
+fn in_seconds(limits: &Limits) -> Limits {
+    let scaled = |limit: Option<Limit>| match limit? {
+        Limit::Number(number) => Some(Limit::Number(number / 1000.0)),
+        range @ Limit::Range(_) => Some(range),
+    };
+    Limits::at_least(scaled(limits.warning()), scaled(limits.critical())).unwrap_or(*limits)
 }
 
 #[cfg(test)]
@@ -297,6 +305,23 @@ mod tests {
                 "{args:?}"
             );
         }
+    }
+
+    #[test]
+    fn figures_are_in_seconds() {
+        let matches = command(&CHECK).get_matches_from(["check-ping"]);
+        let pings = Pings {
+            sent: 4,
+            times: vec![1.0, 2.0, 3.0],
+            why: Some("No route | 'x'=1".to_owned()),
+            took: Duration::ZERO,
+        };
+        let outcome = judge("v\nw", &pings, &limits(&matches).unwrap());
+        assert_eq!(
+            outcome.text("CheckPING", true),
+            "CheckPING WARNING: ICMP ping unsuccessful for host: v w (successful: 3/4), 25% lost, \
+             warning at 20: No route / 'x'=1 | 'rta'=0.002s;0.1;0.5;0 'loss'=25%;20;60;0;100\n"
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
+use venus_tests::program::{Running, wait_until};
 use venus_tests::{part, program};
 
 /// What this kernel answers to when it is mounted, as a daemon of FUSE does (linux/fuse.h): the
@@ -157,6 +158,11 @@ fn a_file_system_that_never_answers() {
              there, or give more with --timeout\n"
         );
         assert_eq!(checks(&proc), (line, 3));
+        // One is seen as long as it waits, and nothing of it afterwards.
+        let mut command = Command::new(program::path("venus-checks"));
+        let mut running = Running::start(command.env("OF_HANG", "1").args(usage), None);
+        wait_until(|| left() == 1);
+        running.wait();
         assert_eq!(left(), 0);
     });
 }
