@@ -11,6 +11,9 @@
 //! | [`slurm`] | a SLURM cluster of four nodes in such a room |
 //! | [`cable`] | a connection to a broker that can be cut |
 //! | [`certificates`] | an authority and what it has signed |
+//! | [`authority`] | certificates of servers in every state |
+//! | [`daemon`] | a server that can be ended, stopped and started again |
+//! | [`nginx`], [`nameserver`] | such ones: a web server and a DNS server |
 //! | [`network`] | a network namespace of the test's own |
 //! | [`fabric`] | a simulated `InfiniBand` fabric |
 //! | [`leash`] | ends what was started, however the tests end |
@@ -34,15 +37,19 @@
     reason = "all of it is test code: it fails loudly, at the place where it fails"
 )]
 
+pub mod authority;
 pub mod cable;
 pub mod certificates;
+pub mod daemon;
 pub mod docker;
 pub mod endpoint;
 pub mod fabric;
 pub mod fixture;
 pub mod gate;
 pub mod leash;
+pub mod nameserver;
 pub mod network;
+pub mod nginx;
 pub mod part;
 pub mod port;
 pub mod program;

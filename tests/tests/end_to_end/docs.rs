@@ -94,7 +94,7 @@ fn run(line: &str) -> Output {
 }
 
 /// A command did what it was asked for. A check may find this machine lacking, and
-/// did if it understood what to look at.
+/// did if it understood what to look at; metrics may find that a service does not run here.
 fn assert_understood(page: &str, line: &str) {
     let output = run(line);
     let out = String::from_utf8(output.stdout).unwrap();

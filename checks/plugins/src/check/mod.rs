@@ -9,10 +9,12 @@ mod consul;
 mod consul_service;
 mod cpu;
 mod disk_usage;
+mod dns;
 mod edac;
 mod entropy;
 mod file_descriptors;
 mod fstab_mounts;
+mod http;
 mod hugepages;
 mod infiniband;
 mod interface;
@@ -22,6 +24,8 @@ mod load;
 mod mdraid;
 mod memory;
 mod mounts;
+mod ping;
+mod port;
 mod process;
 mod rabbitmq;
 #[cfg(feature = "verbs")]
@@ -32,6 +36,7 @@ mod sensu;
 mod slurm;
 mod systemd_unit;
 mod temperature;
+mod tls_expiry;
 mod uptime;
 mod zookeeper;
 
@@ -91,6 +96,11 @@ static ALL: &[&Check] = &[
     &slurm::CHECK,
     &slurm::NODE,
     &slurm::DAEMON,
+    &port::CHECK,
+    &http::CHECK,
+    &tls_expiry::CHECK,
+    &dns::CHECK,
+    &ping::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,

@@ -6,11 +6,16 @@
 
 pub mod collector;
 mod consul;
+mod dns;
 mod figures;
+mod http;
+mod ping;
+mod port;
 mod rabbitmq;
 mod redis;
 mod sensu;
 mod slurm;
+mod tls_expiry;
 mod zookeeper;
 
 use clap::{Arg, ArgMatches, Command};
@@ -48,6 +53,11 @@ static ALL: &[&Metrics] = &[
     &rabbitmq::METRICS,
     &redis::METRICS,
     &slurm::METRICS,
+    &port::METRICS,
+    &http::METRICS,
+    &tls_expiry::METRICS,
+    &dns::METRICS,
+    &ping::METRICS,
 ];
 
 /// All metrics of services, in the order in which they are listed.

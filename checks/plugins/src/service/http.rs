@@ -17,7 +17,7 @@ use crate::service::ServiceError;
 use crate::service::unix::{NoResolver, UnixConnector};
 
 /// How long an answer may be, in bytes: room for some 10,000 containers.
-const LONGEST: u64 = 64 << 20;
+pub(super) const LONGEST: u64 = 64 << 20;
 
 /// How much of an error's body is shown, in characters.
 const SHOWN: usize = 200;
@@ -222,7 +222,7 @@ impl Http {
     }
 }
 
-fn error_of(asking: &str, error: ureq::Error) -> ServiceError {
+pub(super) fn error_of(asking: &str, error: ureq::Error) -> ServiceError {
     let why = match error {
         ureq::Error::Io(error) => match rustls_error(&error) {
             Some(why) => why,

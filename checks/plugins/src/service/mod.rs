@@ -1,9 +1,14 @@
 //! Clients of the cluster's services, which ask and parse, and judge nothing.
 
 pub mod access;
+pub mod certificate;
 pub mod consul;
+pub mod dns;
+pub mod expiry;
 pub mod hostlist;
 pub mod http;
+pub mod ping;
+pub mod port;
 pub mod rabbitmq;
 pub mod redis;
 pub mod secret;
@@ -11,8 +16,10 @@ pub mod sensu;
 pub mod server;
 pub mod settings;
 pub mod slurm;
+mod stream;
 pub mod tls;
 mod unix;
+pub mod web;
 pub mod zookeeper;
 
 use std::fmt::Display;

@@ -1,8 +1,14 @@
 //! The checks and metrics of services against the real ones.
 
+mod dns;
+mod hang;
+mod http;
+mod ping;
+mod port;
 mod rabbitmq;
 mod redis;
 mod slurm;
+mod tls_expiry;
 mod zookeeper;
 
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! A connection over TCP, encrypted where that is wanted.
 
+pub mod inspect;
+
 use std::fmt::Display;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -59,16 +61,10 @@ impl Tls {
             Some((chain, key)) => Some((certificates(chain, context)?, private_key(key, context)?)),
             None => None,
         };
-        let mut roots = RootCertStore::empty();
-        if let Some(file) = &self.ca_file {
-            roots.add_parsable_certificates(certificates(file, context)?);
-        } else {
-            context.step("reading the certificates that this system trusts");
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            // Some sites have their own authority in the chain of the client, as the agent knows.
-            if let Some((chain, _)) = &identity {
-                roots.add_parsable_certificates(chain.clone());
-            }
+        let mut roots = roots(self.ca_file.as_deref(), context)?;
+        // Some sites have their own authority in the chain of the client, as the agent knows.
+        if let (None, Some((chain, _))) = (&self.ca_file, &identity) {
+            roots.add_parsable_certificates(chain.clone());
         }
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
@@ -81,6 +77,22 @@ impl Tls {
         };
         Ok(Arc::new(config))
     }
+}
+
+/// Whom this file has, or else whom this system trusts.
+fn roots(ca_file: Option<&Path>, context: &Context) -> Result<RootCertStore, Failure> {
+    let mut roots = RootCertStore::empty();
+    if let Some(file) = ca_file {
+        for one in certificates(file, context)? {
+            let added = roots.add(one);
+            added.map_err(|error| Failure::malformed(file, error))?;
+        }
+    } else {
+        context.step("reading the certificates that this system trusts");
+        // Some of them may be of a kind that is not known here.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    Ok(roots)
 }
 
 fn certificates(file: &Path, context: &Context) -> Result<Vec<CertificateDer<'static>>, Failure> {
