@@ -7,6 +7,7 @@
 //! | [`redis`] | Redis servers and a sentinel of the test's own |
 //! | [`room`] | network, mount and process namespaces of the test's own |
 //! | [`docker`] | a Docker Engine in such a room |
+//! | [`chrony`] | an NTP server of the test's own |
 //! | [`cable`] | a connection to a broker that can be cut |
 //! | [`certificates`] | an authority and what it has signed |
 //! | [`network`] | a network namespace of the test's own |
@@ -34,6 +35,7 @@
 
 pub mod cable;
 pub mod certificates;
+pub mod chrony;
 pub mod docker;
 pub mod endpoint;
 pub mod fabric;

@@ -3,7 +3,9 @@
 use clap::{Arg, ArgMatches};
 
 use crate::context::Failure;
-use crate::status::{Limit, Limits, LimitsError, Outcome, Perfdata, Unit, hundredths};
+use crate::status::{
+    Limit, Limits, LimitsError, Number, Outcome, Perfdata, Status, Unit, hundredths,
+};
 
 /// The two arguments, with what each is for.
 pub(super) fn arguments(warning: &'static str, critical: &'static str) -> [Arg; 2] {
@@ -58,6 +60,21 @@ pub(super) fn named(
         Err(_) if warning.is_none() || critical.is_none() => Ok(build(warning, critical)?),
         done => Ok(done?),
     }
+}
+
+/// What a value means, and the threshold that says so: `10 ms`. A range goes without the unit.
+pub(super) fn judged(limits: &Limits, value: impl Into<Number>, unit: &str) -> (Status, String) {
+    let status = limits.judge(value);
+    let limit = match status {
+        Status::Critical => limits.critical(),
+        _ => limits.warning(),
+    };
+    let limit = match limit {
+        Some(Limit::Number(limit)) => format!("{limit}{unit}"),
+        Some(Limit::Range(range)) => range.to_string(),
+        None => String::new(),
+    };
+    (status, limit)
 }
 
 /// Judges how much is used of what there is, in percent: `used of all THINGS used (PERCENT%)`.

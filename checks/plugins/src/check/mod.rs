@@ -6,6 +6,7 @@
 
 mod arguments;
 mod child;
+mod clock;
 mod cpu;
 mod disk_usage;
 mod edac;
@@ -69,6 +70,7 @@ static ALL: &[&Check] = &[
     &process::CHECK,
     &systemd_unit::CHECK,
     &uptime::CHECK,
+    &clock::CHECK,
     &file_descriptors::CHECK,
     &interface::CHECK,
     &kernel_log::CHECK,

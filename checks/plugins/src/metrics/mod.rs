@@ -4,6 +4,7 @@
 //! The metrics of a service are one file here with a `pub static METRICS` and one line in the
 //! table. They are read by the same client below [`service`](crate::service) as the check's.
 
+mod clock;
 pub mod collector;
 mod figures;
 mod sensu;
@@ -36,7 +37,7 @@ pub struct Metrics {
     pub run: fn(&ArgMatches, &Context, &mut Figures) -> Result<(), Failure>,
 }
 
-static ALL: &[&Metrics] = &[&sensu::METRICS];
+static ALL: &[&Metrics] = &[&clock::METRICS, &sensu::METRICS];
 
 /// All metrics of services, in the order in which they are listed.
 #[must_use]

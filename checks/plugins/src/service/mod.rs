@@ -1,6 +1,7 @@
 //! Clients of the cluster's services, which ask and parse, and judge nothing.
 
 pub mod http;
+pub mod ntp;
 pub mod sensu;
 pub mod server;
 mod unix;

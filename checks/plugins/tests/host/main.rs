@@ -6,6 +6,7 @@
     reason = "tests may fail loudly"
 )]
 
+mod clock;
 mod community;
 mod cpu;
 mod hardware;
