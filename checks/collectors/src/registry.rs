@@ -1,12 +1,12 @@
 //! The list of all collectors.
 
 use crate::collect::{
-    cgroup, cpu, disk, edac, hwmon, infiniband, interrupts, load, memory, memory_percent, net,
-    numa, sockstat, vmstat,
+    cgroup, cpu, disk, disk_usage, edac, hwmon, infiniband, interrupts, load, memory,
+    memory_percent, net, numa, sockstat, vmstat,
 };
 use crate::spec::Spec;
 
-static ALL: [&Spec; 14] = [
+static ALL: [&Spec; 15] = [
     &cpu::SPEC,
     &load::SPEC,
     &memory::SPEC,
@@ -14,6 +14,7 @@ static ALL: [&Spec; 14] = [
     &infiniband::SPEC,
     &cgroup::SPEC,
     &disk::SPEC,
+    &disk_usage::SPEC,
     &memory_percent::SPEC,
     &vmstat::SPEC,
     &sockstat::SPEC,

@@ -10,6 +10,7 @@ mod cgroup_files;
 pub(crate) mod container_names;
 pub(crate) mod cpu;
 pub(crate) mod disk;
+pub(crate) mod disk_usage;
 pub(crate) mod docker_host;
 pub(crate) mod edac;
 mod filter;

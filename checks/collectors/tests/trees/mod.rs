@@ -43,6 +43,21 @@ impl Case {
         lines.replace("@TS@", &NOW.to_string())
     }
 
+    /// What a collector wrote, in the form of what is expected: where that says `@LIVE@`, the
+    /// values are this machine's, and only which there are is the fixture's.
+    pub fn shown(&self, text: &str) -> String {
+        if !self.expected_text().contains(" @LIVE@ ") {
+            return text.to_owned();
+        }
+        let live = |line: &str| {
+            let mut fields: Vec<&str> = line.split(' ').collect();
+            assert!(fields[1].parse::<u64>().is_ok(), "{line}");
+            fields[1] = "@LIVE@";
+            fields.join(" ") + "\n"
+        };
+        text.lines().map(live).collect()
+    }
+
     pub fn does_read(&self, file: &Path) -> bool {
         let file = file.to_str().unwrap();
         self.reads.iter().any(|part| file.contains(part)) && !file.ends_with("/lifespan")
@@ -180,6 +195,7 @@ cases! {
     "metrics-disk" [], "plugins/venus001", "metrics-disk.txt", "venus001.disk", ["/proc/diskstats"];
     "metrics-memory-percent" [], "plugins/venus001", "metrics-memory-percent.txt", "venus001.memory_percent", ["/proc/meminfo"];
     "metrics-memory-vmstat" [], "plugins/venus001", "metrics-memory-vmstat.txt", "venus001.vmstat", ["/proc/vmstat"];
+    "metrics-disk-usage" [], "sensors", "metrics-disk-usage.txt", "venus001.disk_usage", ["/proc/mounts"];
     "metrics-disk" [], "plugins/vm", "metrics-disk.txt", "venus001.disk", ["/proc/diskstats"];
     "metrics-memory-percent" [], "plugins/vm", "metrics-memory-percent.txt", "venus001.memory_percent", ["/proc/meminfo"];
     "metrics-memory-vmstat" [], "plugins/vm", "metrics-memory-vmstat.txt", "venus001.vmstat", ["/proc/vmstat"];
