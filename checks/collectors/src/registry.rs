@@ -2,11 +2,11 @@
 
 use crate::collect::{
     cgroup, cpu, disk, disk_usage, edac, hwmon, infiniband, interrupts, load, memory,
-    memory_percent, net, numa, sockstat, vmstat,
+    memory_percent, net, nfs, numa, sockstat, vmstat,
 };
 use crate::spec::Spec;
 
-static ALL: [&Spec; 15] = [
+static ALL: [&Spec; 16] = [
     &cpu::SPEC,
     &load::SPEC,
     &memory::SPEC,
@@ -22,6 +22,7 @@ static ALL: [&Spec; 15] = [
     &hwmon::SPEC,
     &edac::SPEC,
     &numa::SPEC,
+    &nfs::SPEC,
 ];
 
 /// Every collector, in the order in which they are listed and run.

@@ -24,6 +24,7 @@ pub(crate) mod net;
 mod net_guest;
 mod net_names;
 mod net_table;
+pub(crate) mod nfs;
 pub(crate) mod numa;
 mod proc_file;
 mod said;
