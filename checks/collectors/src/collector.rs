@@ -86,6 +86,14 @@ pub enum CollectError {
         /// What is wrong with it.
         source: Malformed,
     },
+    /// This user may not read what a metric is made of.
+    #[error("cannot read all of {}: run as root; {metric} is left out", path.display())]
+    Forbidden {
+        /// The files.
+        path: PathBuf,
+        /// The metric.
+        metric: String,
+    },
     /// A file system does not tell how full it is.
     #[error("cannot ask {} how full it is: {source}", point.display())]
     Space {

@@ -2,11 +2,11 @@
 
 use crate::collect::{
     cgroup, cpu, disk, disk_usage, edac, hwmon, infiniband, interrupts, load, memory,
-    memory_percent, net, nfs, numa, sockstat, vmstat,
+    memory_percent, net, nfs, numa, process, sockstat, vmstat,
 };
 use crate::spec::Spec;
 
-static ALL: [&Spec; 16] = [
+static ALL: [&Spec; 17] = [
     &cpu::SPEC,
     &load::SPEC,
     &memory::SPEC,
@@ -23,6 +23,7 @@ static ALL: [&Spec; 16] = [
     &edac::SPEC,
     &numa::SPEC,
     &nfs::SPEC,
+    &process::SPEC,
 ];
 
 /// Every collector, in the order in which they are listed and run.

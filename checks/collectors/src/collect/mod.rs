@@ -27,6 +27,7 @@ mod net_table;
 pub(crate) mod nfs;
 pub(crate) mod numa;
 mod proc_file;
+pub(crate) mod process;
 mod said;
 pub(crate) mod sockstat;
 pub(crate) mod vmstat;

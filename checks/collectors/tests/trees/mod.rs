@@ -206,4 +206,7 @@ cases! {
     "metrics-numa" [], "sensors", "metrics-numa.txt", "venus001.numa", ["/numastat"];
     "metrics-nfs" [], "sensors", "metrics-nfs.txt", "venus001.nfsstat", ["/rpc/nfs", "/mountstats"];
     "metrics-nfs" [("no-mounts", "true")], "sensors", "metrics-nfs-no-mounts.txt", "venus001.nfsstat", ["/rpc/nfs"];
+    "metrics-process" [], "sensors", "metrics-process.txt", "venus001.process", ["/stat"];
+    // A command line has no end that shows where it was cut.
+    "metrics-process" [("process-name", "slurmd,a.very.long.name,sshd"), ("pattern", "^hpcg -n [0-9]+$")], "sensors", "metrics-process-chosen.txt", "venus001.process", ["/stat"];
 }
