@@ -1,12 +1,12 @@
 //! The list of all collectors.
 
 use crate::collect::{
-    cgroup, cpu, disk, disk_usage, edac, hwmon, infiniband, interrupts, load, memory,
-    memory_percent, net, nfs, numa, process, sockstat, vmstat,
+    cgroup, cpu, cpu_frequency, disk, disk_usage, edac, hwmon, infiniband, interrupts, load,
+    memory, memory_percent, net, nfs, numa, process, sockstat, vmstat,
 };
 use crate::spec::Spec;
 
-static ALL: [&Spec; 17] = [
+static ALL: [&Spec; 18] = [
     &cpu::SPEC,
     &load::SPEC,
     &memory::SPEC,
@@ -21,6 +21,7 @@ static ALL: [&Spec; 17] = [
     &interrupts::SPEC,
     &hwmon::SPEC,
     &edac::SPEC,
+    &cpu_frequency::SPEC,
     &numa::SPEC,
     &nfs::SPEC,
     &process::SPEC,

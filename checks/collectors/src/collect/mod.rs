@@ -9,6 +9,7 @@ pub(crate) mod cgroup;
 mod cgroup_files;
 pub(crate) mod container_names;
 pub(crate) mod cpu;
+pub(crate) mod cpu_frequency;
 pub(crate) mod disk;
 pub(crate) mod disk_usage;
 pub(crate) mod docker_host;

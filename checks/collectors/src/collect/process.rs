@@ -254,6 +254,8 @@ impl Process {
             for one in chosen.iter_mut() {
                 let is_meant = match &one.choice {
                     Choice::Name(name) => name == stat.name,
+                    // Its own command line has the pattern, too, and is not meant.
+                    Choice::Pattern(_) if pid.parse() == Ok(std::process::id()) => false,
                     Choice::Pattern(regex) => {
                         if line.is_none() {
                             name_file(file, pid, "cmdline");

@@ -204,6 +204,7 @@ cases! {
     "metrics-hwmon" [], "sensors", "metrics-hwmon.txt", "venus001.hwmon", ["/hwmon/"];
     "metrics-edac" [], "sensors", "metrics-edac.txt", "venus001.edac", ["/edac/"];
     "metrics-numa" [], "sensors", "metrics-numa.txt", "venus001.numa", ["/numastat"];
+    "metrics-cpu-frequency" [], "sensors", "metrics-cpu-frequency.txt", "venus001.cpu_frequency", ["_freq", "_throttle_count"];
     "metrics-nfs" [], "sensors", "metrics-nfs.txt", "venus001.nfsstat", ["/rpc/nfs", "/mountstats"];
     "metrics-nfs" [("no-mounts", "true")], "sensors", "metrics-nfs-no-mounts.txt", "venus001.nfsstat", ["/rpc/nfs"];
     "metrics-process" [], "sensors", "metrics-process.txt", "venus001.process", ["/stat"];

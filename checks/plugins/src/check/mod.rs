@@ -8,6 +8,7 @@ mod arguments;
 mod child;
 mod clock;
 mod cpu;
+mod cpu_frequency;
 mod disk_usage;
 mod edac;
 mod entropy;
@@ -77,6 +78,7 @@ static ALL: &[&Check] = &[
     &mdraid::CHECK,
     &edac::CHECK,
     &temperature::CHECK,
+    &cpu_frequency::CHECK,
     &hugepages::CHECK,
     &entropy::CHECK,
     &sensu::CHECK,
