@@ -20,6 +20,7 @@ mod interface;
 mod kernel_log;
 mod limits;
 mod load;
+mod mce;
 mod mdraid;
 mod memory;
 mod mounts;
@@ -77,6 +78,7 @@ static ALL: &[&Check] = &[
     &kernel_log::CHECK,
     &mdraid::CHECK,
     &edac::CHECK,
+    &mce::CHECK,
     &temperature::CHECK,
     &cpu_frequency::CHECK,
     &hugepages::CHECK,

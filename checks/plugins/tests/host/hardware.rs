@@ -1,4 +1,4 @@
-//! check-edac, check-mdraid, check-temperature, check-interface, check-cpu-frequency.
+//! check-edac, check-mdraid, check-temperature, check-interface, check-cpu-frequency, check-mce.
 
 use crate::Host;
 
@@ -310,4 +310,55 @@ fn a_virtual_machine_tells_no_frequency() {
     let args = ["--governor", "performance"];
     let line = "CheckCPUFrequency UNKNOWN: no processor tells its frequency";
     host.says("check-cpu-frequency", &args, line, 3);
+}
+
+#[test]
+fn machine_checks_since_the_last_run() {
+    let interrupts = |counts: &str| {
+        format!(
+            "            CPU0       CPU1       CPU2       CPU5\n\
+             LOC: 9 9 9 9   Local timer interrupts\n\
+             MCE: {counts}   Machine check exceptions\nMCP: 7 7 7 7   Machine check polls\nERR: 0\n"
+        )
+    };
+    let host = Host::with(&[
+        ("proc/interrupts", &interrupts("1 1 1 1")),
+        ("proc/sys/kernel/random/boot_id", "a-b\n"),
+    ]);
+    let says = |args: &[&str], line: &str, status| {
+        host.says("check-mce", args, &format!("CheckMCE {line}"), status);
+    };
+    let first =
+        "first run, 1 machine check (1 on cpu0-2,5) since boot; new ones are known from here on";
+    says(&[], &format!("OK: {first}"), 0);
+    let none = "OK: 0 machine checks since the last run";
+    says(&[], none, 0);
+    // All were told of one, and one of another.
+    host.write("proc/interrupts", &interrupts("2 2 3 2"));
+    let two = "2 machine checks since the last run (2 on cpu2, 1 on cpu0-1,5), \
+               see the kernel's log for the hardware";
+    says(
+        &["--perfdata"],
+        &format!("WARNING: {two} | 'machine checks'=2;1;;0"),
+        1,
+    );
+    says(&[], none, 0);
+    host.write("proc/interrupts", &interrupts("2 12 3 2"));
+    let ten =
+        "10 machine checks since the last run (10 on cpu1), see the kernel's log for the hardware";
+    says(&["-c", "10"], &format!("CRITICAL: {ten}"), 2);
+    // After a boot all are new.
+    host.write("proc/sys/kernel/random/boot_id", "c-d\n");
+    let all = "12 machine checks since the last run (12 on cpu1, 3 on cpu2, 2 on cpu0,5), \
+               see the kernel's log for the hardware";
+    says(&["-w", "20", "-c", "30"], &format!("OK: {all}"), 0);
+
+    host.write("proc/interrupts", &interrupts("2 12"));
+    let short = "UNKNOWN: cannot understand HOST/proc/interrupts: \
+                 line 3 has not a number for each processor";
+    says(&[], short, 3);
+    host.write("proc/interrupts", "CPU0\nERR: 0\n");
+    let uncounted =
+        "UNKNOWN: this kernel does not count machine checks: no line MCE in HOST/proc/interrupts";
+    says(&[], uncounted, 3);
 }
