@@ -5,6 +5,7 @@
 //! | [`part`] | what happens where a real part is missing |
 //! | [`rabbitmq`] | a `RabbitMQ` node of the test's own |
 //! | [`redis`] | Redis servers and a sentinel of the test's own |
+//! | [`zookeeper`] | `ZooKeeper` servers of the test's own |
 //! | [`room`] | network, mount and process namespaces of the test's own |
 //! | [`docker`] | a Docker Engine in such a room |
 //! | [`chrony`] | an NTP server of the test's own |
@@ -54,6 +55,7 @@ pub mod room;
 #[path = "../../agent/src/transport/runtime.rs"]
 mod runtime;
 pub mod server;
+pub mod zookeeper;
 
 use std::time::Duration;
 

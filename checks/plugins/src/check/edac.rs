@@ -56,8 +56,15 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let (mut findings, mut perfdata) = (Findings::default(), Vec::new());
     let mut all = 0_u64;
     for (_, name) in &controllers {
-        let corrected = context.number(&folder.join(name).join("ce_count"))?;
-        let uncorrected = context.number(&folder.join(name).join("ue_count"))?;
+        let number = |file| context.number(&folder.join(name).join(file));
+        let (corrected, uncorrected) = match (number("ce_count"), number("ue_count")) {
+            (Ok(corrected), Ok(uncorrected)) => (corrected, uncorrected),
+            // One that cannot be read says nothing of the others.
+            (Err(failure), _) | (_, Err(failure)) => {
+                findings.add(Status::Unknown, failure.to_string());
+                continue;
+            }
+        };
         if uncorrected > 0 {
             let what = format!("{name} has {uncorrected} errors that could not be corrected");
             findings.add(Status::Critical, what);

@@ -94,12 +94,13 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
             continue;
         }
         let before = findings.worst();
-        let link = link(name, &folder, matches, &mut findings)?;
-        let now = Counters {
-            errors: context
-                .number(&folder.join("statistics/rx_errors"))?
-                .saturating_add(context.number(&folder.join("statistics/tx_errors"))?),
-            carrier_changes: carrier_changes(&folder.join("carrier_changes"))?,
+        let (link, now) = match look(name, &folder, matches, context, &mut findings) {
+            Ok(seen) => seen,
+            // One that cannot be read says nothing of the others.
+            Err(failure) => {
+                findings.add(Status::Unknown, failure.to_string());
+                continue;
+            }
         };
         let counted = match history.insert(name.clone(), now) {
             None => "counters read for the first time".to_owned(),
@@ -154,6 +155,23 @@ fn names(matches: &ArgMatches, context: &Context) -> Result<Vec<String>, Failure
         return Err(Failure::new(what));
     }
     Ok(names)
+}
+
+/// How the link is, and what was counted.
+fn look(
+    name: &str,
+    folder: &Path,
+    matches: &ArgMatches,
+    context: &Context,
+    findings: &mut Findings,
+) -> Result<(String, Counters), Failure> {
+    let link = link(name, folder, matches, findings)?;
+    let errors = |file| context.number(&folder.join("statistics").join(file));
+    let counters = Counters {
+        errors: errors("rx_errors")?.saturating_add(errors("tx_errors")?),
+        carrier_changes: carrier_changes(&folder.join("carrier_changes"))?,
+    };
+    Ok((link, counters))
 }
 
 /// How the link is, in a few words; what is wrong with it is added.

@@ -65,16 +65,25 @@ pub(super) fn named(
 /// What a value means, and the threshold that says so: `10 ms`. A range goes without the unit.
 pub(super) fn judged(limits: &Limits, value: impl Into<Number>, unit: &str) -> (Status, String) {
     let status = limits.judge(value);
+    (status, limit(limits, status, unit).unwrap_or_default())
+}
+
+/// The threshold that a value of this status has reached, to end what is said of it: `, threshold 10`.
+pub(super) fn reached(limits: &Limits, status: Status) -> String {
+    let limit = limit(limits, status, "");
+    limit.map_or(String::new(), |limit| format!(", threshold {limit}"))
+}
+
+fn limit(limits: &Limits, status: Status, unit: &str) -> Option<String> {
     let limit = match status {
         Status::Critical => limits.critical(),
-        _ => limits.warning(),
+        Status::Warning => limits.warning(),
+        Status::Ok | Status::Unknown => None,
     };
-    let limit = match limit {
-        Some(Limit::Number(limit)) => format!("{limit}{unit}"),
-        Some(Limit::Range(range)) => range.to_string(),
-        None => String::new(),
-    };
-    (status, limit)
+    limit.map(|limit| match limit {
+        Limit::Number(number) => format!("{number}{unit}"),
+        Limit::Range(range) => range.to_string(),
+    })
 }
 
 /// Judges how much is used of what there is, in percent: `used of all THINGS used (PERCENT%)`.

@@ -7,6 +7,8 @@
 mod arguments;
 mod child;
 mod clock;
+mod consul;
+mod consul_service;
 mod cpu;
 mod cpu_frequency;
 mod disk_usage;
@@ -32,6 +34,7 @@ mod sensu;
 mod systemd_unit;
 mod temperature;
 mod uptime;
+mod zookeeper;
 
 use clap::{Arg, ArgMatches};
 
@@ -84,6 +87,9 @@ static ALL: &[&Check] = &[
     &hugepages::CHECK,
     &entropy::CHECK,
     &sensu::CHECK,
+    &zookeeper::CHECK,
+    &consul::CHECK,
+    &consul_service::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,

@@ -94,27 +94,40 @@ impl Found {
             }
         }
         for ((kind, _), sensor) in sensors {
-            let number = |what: &str| milli(&folder.join(format!("{sensor}_{what}")));
-            let label = line(&folder.join(format!("{sensor}_label")))?;
-            let name = format!("{chip} {}", label.as_deref().unwrap_or(sensor));
-            if number("fault")?.is_some_and(|fault| fault > 0.0) {
+            // One that cannot be read says nothing of the others.
+            if let Err(failure) = self.sensor(folder, &chip, kind, sensor, matches) {
                 self.sensors += 1;
-                self.findings
-                    .add(Status::Unknown, format!("{name} is faulty"));
-                continue;
-            }
-            let Some(value) = number("input")? else {
-                continue;
-            };
-            self.sensors += 1;
-            if kind == "fan" {
-                let least = number("min")?;
-                self.fan(&name, value * 1000.0, least.map(|least| least * 1000.0));
-            } else {
-                let own = [number("max")?, number("crit")?];
-                self.temperature(&name, value, own, matches)?;
+                self.findings.add(Status::Unknown, failure.to_string());
             }
         }
+        Ok(())
+    }
+
+    fn sensor(
+        &mut self,
+        folder: &Path,
+        chip: &str,
+        kind: &str,
+        sensor: &str,
+        matches: &ArgMatches,
+    ) -> Result<(), Failure> {
+        let number = |what: &str| milli(&folder.join(format!("{sensor}_{what}")));
+        let label = line(&folder.join(format!("{sensor}_label")))?;
+        let name = format!("{chip} {}", label.as_deref().unwrap_or(sensor));
+        if number("fault")?.is_some_and(|fault| fault > 0.0) {
+            return Err(Failure::new(format!("{name} is faulty")));
+        }
+        let Some(value) = number("input")? else {
+            return Ok(());
+        };
+        if kind == "fan" {
+            let least = number("min")?;
+            self.fan(&name, value * 1000.0, least.map(|least| least * 1000.0));
+        } else {
+            let own = [number("max")?, number("crit")?];
+            self.temperature(&name, value, own, matches)?;
+        }
+        self.sensors += 1;
         Ok(())
     }
 

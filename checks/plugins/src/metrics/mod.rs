@@ -6,8 +6,10 @@
 
 mod clock;
 pub mod collector;
+mod consul;
 mod figures;
 mod sensu;
+mod zookeeper;
 
 use clap::{Arg, ArgMatches, Command};
 use venus_collectors::graphite::Scheme;
@@ -37,7 +39,12 @@ pub struct Metrics {
     pub run: fn(&ArgMatches, &Context, &mut Figures) -> Result<(), Failure>,
 }
 
-static ALL: &[&Metrics] = &[&clock::METRICS, &sensu::METRICS];
+static ALL: &[&Metrics] = &[
+    &clock::METRICS,
+    &sensu::METRICS,
+    &zookeeper::METRICS,
+    &consul::METRICS,
+];
 
 /// All metrics of services, in the order in which they are listed.
 #[must_use]

@@ -1,10 +1,12 @@
 //! Clients of the cluster's services, which ask and parse, and judge nothing.
 
+pub mod consul;
 pub mod http;
 pub mod ntp;
 pub mod sensu;
 pub mod server;
 mod unix;
+pub mod zookeeper;
 
 use std::fmt::Display;
 use std::io;

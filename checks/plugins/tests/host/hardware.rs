@@ -20,6 +20,14 @@ fn memory_errors_by_controller() {
     host.write("sys/devices/system/edac/mc/mc0/ue_count", "1\n");
     let both = "mc0 has 1 errors that could not be corrected; mc0 corrected 7 errors";
     says(&[], &format!("CRITICAL: {both}"), 2);
+    host.write("sys/devices/system/edac/mc/mc1/ce_count", "x\n");
+    let unread = "cannot understand HOST/sys/devices/system/edac/mc/mc1/ce_count";
+    let (text, status) = host.check("check-edac", &[]);
+    assert!(
+        text.starts_with("CheckEdac CRITICAL: mc0 has 1 error"),
+        "{text}"
+    );
+    assert!(text.contains(unread) && status == 2, "{text}");
     let none = "CheckEdac UNKNOWN: no memory controller below HOST/sys/devices/system/edac/mc";
     Host::new().says("check-edac", &[], none, 3);
 }
@@ -127,6 +135,15 @@ fn sensors_by_their_own_limits_or_by_given_ones() {
     write("fan1_input", "1250");
     write("temp1_fault", "1");
     says(&[], "UNKNOWN: coretemp Package id 0 is faulty", 3);
+    // One that cannot be read does not hide another that is too slow.
+    write("temp1_fault", "x");
+    write("fan1_input", "0");
+    says(
+        &[],
+        "CRITICAL: coretemp fan1 turns 0 times a minute, expected 600; \
+         cannot understand HOST/sys/class/hwmon/hwmon0/temp1_fault: it is not a whole number",
+        2,
+    );
     let none =
         "CheckTemperature UNKNOWN: no sensor of temperature or fan below HOST/sys/class/hwmon";
     Host::new().says("check-temperature", &[], none, 3);
@@ -203,10 +220,11 @@ fn interfaces_and_what_they_counted() {
     host.remove("sys/class/net/eth0/carrier_changes");
     says(&[], "CRITICAL: eth0 is down", 2);
     host.remove("sys/class/net/eth0/statistics/rx_errors");
-    let (text, status) = host.check("check-interface", &["-i", "eth0"]);
-    let start = "CheckInterface UNKNOWN: cannot read HOST/sys/class/net/eth0/statistics/rx_errors";
-    assert!(text.starts_with(start), "{text}");
-    assert_eq!(status, 3);
+    let unread = "cannot read HOST/sys/class/net/eth0/statistics/rx_errors: No such file or \
+                  directory (os error 2); is the right path given, and is it mounted?";
+    says(&[], &format!("CRITICAL: eth0 is down; {unread}"), 2);
+    write("operstate", "up");
+    says(&[], &format!("UNKNOWN: {unread}"), 3);
 }
 
 #[test]

@@ -8,8 +8,10 @@
     reason = "tests may fail loudly"
 )]
 
+mod consul;
 mod sensu;
 mod trouble;
+mod zookeeper;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

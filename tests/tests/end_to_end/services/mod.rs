@@ -1,6 +1,7 @@
 //! The checks and metrics of services against the real ones.
 
 mod clock;
+mod zookeeper;
 
 use std::process::Command;
 use venus_tests::program::{self, wait_until};
