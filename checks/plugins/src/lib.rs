@@ -7,6 +7,7 @@
 
 mod arguments;
 pub mod check;
+mod child;
 pub mod cli;
 pub mod context;
 mod deadline;

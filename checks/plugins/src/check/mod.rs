@@ -5,7 +5,6 @@
 //! UNKNOWN. It prints nothing itself. [`runner`] holds its deadline, prints, and ends.
 
 mod arguments;
-mod child;
 mod clock;
 mod consul;
 mod consul_service;
@@ -38,6 +37,7 @@ mod zookeeper;
 
 use clap::{Arg, ArgMatches};
 
+use crate::child;
 use crate::context::{Context, Failure};
 use crate::status::Outcome;
 

@@ -1,6 +1,7 @@
 //! Clients of the cluster's services, which ask and parse, and judge nothing.
 
 pub mod consul;
+pub mod hostlist;
 pub mod http;
 pub mod ntp;
 pub mod sensu;
