@@ -30,6 +30,7 @@ mod process;
 mod rdma;
 pub mod runner;
 mod sensu;
+mod smart;
 mod systemd_unit;
 mod temperature;
 mod uptime;
@@ -80,6 +81,7 @@ static ALL: &[&Check] = &[
     &interface::CHECK,
     &kernel_log::CHECK,
     &mdraid::CHECK,
+    &smart::CHECK,
     &edac::CHECK,
     &mce::CHECK,
     &temperature::CHECK,

@@ -9,6 +9,7 @@ pub mod collector;
 mod consul;
 mod figures;
 mod sensu;
+mod smart;
 mod zookeeper;
 
 use clap::{Arg, ArgMatches, Command};
@@ -41,6 +42,7 @@ pub struct Metrics {
 
 static ALL: &[&Metrics] = &[
     &clock::METRICS,
+    &smart::METRICS,
     &sensu::METRICS,
     &zookeeper::METRICS,
     &consul::METRICS,

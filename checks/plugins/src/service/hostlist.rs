@@ -192,13 +192,11 @@ fn fold_at(place: usize, lists: Vec<Vec<Piece>>) -> Vec<Vec<Piece>> {
     let mut groups: BTreeMap<Vec<Piece>, (usize, Vec<String>)> = BTreeMap::new();
     let mut folded: Vec<(usize, Vec<Piece>)> = Vec::new();
     for (order, mut list) in lists.into_iter().enumerate() {
-        let number = match list.get_mut(place) {
-            Some(Piece::Number(_, number)) => std::mem::take(number),
-            _ => {
-                folded.push((order, list));
-                continue;
-            }
+        let Some(Piece::Number(_, number)) = list.get_mut(place) else {
+            folded.push((order, list));
+            continue;
         };
+        let number = std::mem::take(number);
         // Empty where the number was: what is left is what they have in common.
         if let Some(piece) = list.get_mut(place) {
             *piece = Piece::Number(0, String::new());

@@ -3,5 +3,6 @@
 pub(crate) mod adjtimex;
 #[cfg(feature = "verbs")]
 pub(crate) mod rdma;
+pub(crate) mod smartctl;
 #[cfg(feature = "verbs")]
 pub(crate) mod verbs;

@@ -16,6 +16,7 @@ mod load;
 mod memory;
 mod mounts;
 mod process;
+mod smart;
 mod systemd;
 
 use std::fs;
