@@ -12,7 +12,7 @@ use clap::{Arg, ArgMatches, value_parser};
 use venus_collectors::source::text::only_line;
 use venus_collectors::state::StateFile;
 
-use crate::check::{Check, limits};
+use crate::check::{Check, hold, limits};
 use crate::context::{Context, Failure};
 use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit, counted, hundredths};
 
@@ -64,6 +64,7 @@ fn arguments() -> Vec<Arg> {
             "tcrit",
             "Times throttled since the last run that are critical [default: none]",
         ),
+        hold::argument(),
     ]
 }
 
@@ -126,7 +127,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let mut outcome = found.findings.outcome(found.right.join(", "));
     outcome.details.extend(found.details);
     outcome.perfdata = found.perfdata;
-    Ok(outcome)
+    hold::apply(CHECK.name, "", outcome, matches, context)
 }
 
 #[derive(Default)]

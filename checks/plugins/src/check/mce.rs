@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use venus_collectors::source::text::{self, Malformed};
 use venus_collectors::state::StateFile;
 
-use crate::check::{Check, limits};
+use crate::check::{Check, hold, limits};
 use crate::context::{Context, Failure};
 use crate::status::{Limits, Outcome, Perfdata, Status, Unit, counted};
 
@@ -21,11 +21,11 @@ pub(super) static CHECK: Check = Check {
     about: "Whether the hardware has raised machine checks since the last run",
     example: "-w 1 -c 10",
     arguments: || {
-        limits::arguments(
+        let [warning, critical] = limits::arguments(
             "Machine checks that are worth a warning [default: 1]",
             "Machine checks that are critical [default: none]",
-        )
-        .into()
+        );
+        vec![warning, critical, hold::argument()]
     },
     looks_at,
     run,
@@ -84,10 +84,11 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     context.step(format!("writing {}", file.path().display()));
     file.write(&History { boot, counts })?;
     let details = damaged.iter().map(ToString::to_string).collect();
-    Ok(Outcome {
+    let found = Outcome {
         details,
         ..judge(&new, is_first, &limits)
-    })
+    };
+    hold::apply(CHECK.name, "", found, matches, context)
 }
 
 /// One that all processors were told of counts once for each, so that the one with the most decides.

@@ -15,6 +15,7 @@ mod edac;
 mod entropy;
 mod file_descriptors;
 mod fstab_mounts;
+mod hold;
 mod hugepages;
 mod infiniband;
 mod interface;
