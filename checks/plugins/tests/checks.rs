@@ -89,7 +89,10 @@ fn the_list_of_commands_is_the_programs_own() {
     const BEGIN: &str = "<!-- What `venus-checks list` says; a test keeps it so. -->\n";
     const END: &str = "<!-- End of the list. -->\n";
     let mut table = String::from("| command | |\n|---|---|\n");
-    for line in out(&run(&["list"])).lines() {
+    let list = run(&["list"]);
+    // The default build has not that of the feature `verbs`.
+    let lines = out(&list).lines();
+    for line in lines.filter(|line| !line.starts_with("check-rdma ")) {
         let (name, about) = line.split_once("  ").unwrap();
         let folder = if name.starts_with("check-") {
             "checks"

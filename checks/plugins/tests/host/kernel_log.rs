@@ -96,8 +96,8 @@ fn an_alert_is_repeated_for_as_long_as_it_is_held() {
         "1 of 1 lines since the last run match, the last: mce: [Hardware Error]: CPU 0 / x=1";
     says(&host, &hold, &format!("WARNING: {found}"), 1);
     let (text, status) = host.check("check-kernel-log", &hold);
-    let (held, now) = text.split_once(" s ago); now: ").unwrap();
-    assert!(held.starts_with(&format!("CheckKernelLog WARNING: {found} (")));
+    let (before, now) = text.split_once(" s ago); now: ").unwrap();
+    assert!(before.starts_with(&format!("CheckKernelLog WARNING: {found} (")));
     assert_eq!(
         (now, status),
         ("0 of 0 lines since the last run match\n", 1)
