@@ -9,6 +9,7 @@
 //! | [`room`] | network, mount and process namespaces of the test's own |
 //! | [`docker`] | a Docker Engine in such a room |
 //! | [`slurm`] | a SLURM cluster of four nodes in such a room |
+//! | [`chrony`] | an NTP server of the test's own |
 //! | [`cable`] | a connection to a broker that can be cut |
 //! | [`certificates`] | an authority and what it has signed |
 //! | [`authority`] | certificates of servers in every state |
@@ -40,6 +41,7 @@
 pub mod authority;
 pub mod cable;
 pub mod certificates;
+pub mod chrony;
 pub mod daemon;
 pub mod docker;
 pub mod endpoint;

@@ -15,7 +15,6 @@ pub mod install;
 pub mod metrics;
 mod roots;
 pub mod service;
-#[cfg(feature = "verbs")]
 mod source;
 mod state_dir;
 pub mod status;

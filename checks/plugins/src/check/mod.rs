@@ -5,15 +5,18 @@
 //! UNKNOWN. It prints nothing itself. [`runner`] holds its deadline, prints, and ends.
 
 mod arguments;
+mod clock;
 mod consul;
 mod consul_service;
 mod cpu;
+mod cpu_frequency;
 mod disk_usage;
 mod dns;
 mod edac;
 mod entropy;
 mod file_descriptors;
 mod fstab_mounts;
+mod hold;
 mod http;
 mod hugepages;
 mod infiniband;
@@ -21,6 +24,7 @@ mod interface;
 mod kernel_log;
 mod limits;
 mod load;
+mod mce;
 mod mdraid;
 mod memory;
 mod mounts;
@@ -34,6 +38,7 @@ mod redis;
 pub mod runner;
 mod sensu;
 mod slurm;
+mod smart;
 mod systemd_unit;
 mod temperature;
 mod tls_expiry;
@@ -79,12 +84,16 @@ static ALL: &[&Check] = &[
     &process::CHECK,
     &systemd_unit::CHECK,
     &uptime::CHECK,
+    &clock::CHECK,
     &file_descriptors::CHECK,
     &interface::CHECK,
     &kernel_log::CHECK,
     &mdraid::CHECK,
+    &smart::CHECK,
     &edac::CHECK,
+    &mce::CHECK,
     &temperature::CHECK,
+    &cpu_frequency::CHECK,
     &hugepages::CHECK,
     &entropy::CHECK,
     &sensu::CHECK,

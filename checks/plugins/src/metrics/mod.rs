@@ -4,6 +4,7 @@
 //! The metrics of a service are one file here with a `pub static METRICS` and one line in the
 //! table. They are read by the same client below [`service`](crate::service) as the check's.
 
+mod clock;
 pub mod collector;
 mod consul;
 mod dns;
@@ -15,6 +16,7 @@ mod rabbitmq;
 mod redis;
 mod sensu;
 mod slurm;
+mod smart;
 mod tls_expiry;
 mod zookeeper;
 
@@ -58,6 +60,8 @@ static ALL: &[&Metrics] = &[
     &tls_expiry::METRICS,
     &dns::METRICS,
     &ping::METRICS,
+    &clock::METRICS,
+    &smart::METRICS,
 ];
 
 /// All metrics of services, in the order in which they are listed.

@@ -7,6 +7,7 @@ pub mod dns;
 pub mod expiry;
 pub mod hostlist;
 pub mod http;
+pub mod ntp;
 pub mod ping;
 pub mod port;
 pub mod rabbitmq;

@@ -1,5 +1,6 @@
 //! The checks and metrics of services against the real ones.
 
+mod clock;
 mod dns;
 mod hang;
 mod http;
