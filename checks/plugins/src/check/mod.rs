@@ -8,6 +8,8 @@ mod arguments;
 mod child;
 mod cpu;
 mod disk_usage;
+mod docker;
+mod docker_container;
 mod edac;
 mod entropy;
 mod file_descriptors;
@@ -26,6 +28,7 @@ mod process;
 mod rdma;
 pub mod runner;
 mod sensu;
+mod swarm;
 mod systemd_unit;
 mod temperature;
 mod uptime;
@@ -78,6 +81,9 @@ static ALL: &[&Check] = &[
     &hugepages::CHECK,
     &entropy::CHECK,
     &sensu::CHECK,
+    &docker::CHECK,
+    &docker_container::CHECK,
+    &swarm::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,

@@ -5,8 +5,10 @@
 //! table. They are read by the same client below [`service`](crate::service) as the check's.
 
 pub mod collector;
+mod docker;
 mod figures;
 mod sensu;
+mod swarm;
 
 use clap::{Arg, ArgMatches, Command};
 use venus_collectors::graphite::Scheme;
@@ -36,7 +38,7 @@ pub struct Metrics {
     pub run: fn(&ArgMatches, &Context, &mut Figures) -> Result<(), Failure>,
 }
 
-static ALL: &[&Metrics] = &[&sensu::METRICS];
+static ALL: &[&Metrics] = &[&sensu::METRICS, &docker::METRICS, &swarm::METRICS];
 
 /// All metrics of services, in the order in which they are listed.
 #[must_use]

@@ -1,8 +1,10 @@
 //! Clients of the cluster's services, which ask and parse, and judge nothing.
 
+pub mod docker;
 pub mod http;
 pub mod sensu;
 pub mod server;
+pub mod swarm;
 mod unix;
 
 use std::fmt::Display;

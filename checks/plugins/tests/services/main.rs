@@ -8,8 +8,11 @@
     reason = "tests may fail loudly"
 )]
 
+mod docker;
 mod sensu;
+mod swarm;
 mod trouble;
+mod unix;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
