@@ -61,7 +61,7 @@ fn services_that_run_and_that_do_not() {
     args(&["--service", "web"], "OK: web does 3 of 3 tasks", 0);
     args(
         &["--service", "none", "--service", "job", "--service", "each"],
-        "OK: 3 services as they should be",
+        "OK: 3 services in order",
         0,
     );
     args(
@@ -126,7 +126,7 @@ fn nodes_and_managers() {
     look(
         &fine,
         &[],
-        "OK: 2 of 2 nodes ready, 1 of 1 manager reachable, 0 services as they should be",
+        "OK: 2 of 2 nodes ready, 1 of 1 manager reachable, 0 services in order",
         0,
     );
     let odd = nodes(&[
@@ -144,7 +144,7 @@ fn nodes_and_managers() {
     look(
         &odd,
         &["--allow-drained"],
-        "OK: 1 of 4 nodes ready, 1 of 1 manager reachable, 0 services as they should be",
+        "OK: 1 of 4 nodes ready, 1 of 1 manager reachable, 0 services in order",
         0,
     );
     let one_lost = nodes(&[

@@ -221,6 +221,6 @@ fn services(
             one.done,
             counted(one.wanted, "task")
         ),
-        many => format!("{} as they should be", counted(many.len(), "service")),
+        many => format!("{} in order", counted(many.len(), "service")),
     });
 }
