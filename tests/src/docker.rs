@@ -105,3 +105,9 @@ impl Docker {
         }
     }
 }
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        self.groups.thaw();
+    }
+}
