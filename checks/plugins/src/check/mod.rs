@@ -12,6 +12,8 @@ mod cpu;
 mod cpu_frequency;
 mod disk_usage;
 mod dns;
+mod docker;
+mod docker_container;
 mod edac;
 mod entropy;
 mod file_descriptors;
@@ -39,6 +41,7 @@ pub mod runner;
 mod sensu;
 mod slurm;
 mod smart;
+mod swarm;
 mod systemd_unit;
 mod temperature;
 mod tls_expiry;
@@ -110,6 +113,9 @@ static ALL: &[&Check] = &[
     &tls_expiry::CHECK,
     &dns::CHECK,
     &ping::CHECK,
+    &docker::CHECK,
+    &docker_container::CHECK,
+    &swarm::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,

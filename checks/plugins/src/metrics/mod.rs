@@ -8,6 +8,7 @@ mod clock;
 pub mod collector;
 mod consul;
 mod dns;
+mod docker;
 mod figures;
 mod http;
 mod ping;
@@ -17,6 +18,7 @@ mod redis;
 mod sensu;
 mod slurm;
 mod smart;
+mod swarm;
 mod tls_expiry;
 mod zookeeper;
 
@@ -62,6 +64,8 @@ static ALL: &[&Metrics] = &[
     &ping::METRICS,
     &clock::METRICS,
     &smart::METRICS,
+    &docker::METRICS,
+    &swarm::METRICS,
 ];
 
 /// All metrics of services, in the order in which they are listed.

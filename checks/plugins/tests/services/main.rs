@@ -10,6 +10,7 @@
 
 mod consul;
 mod dns;
+mod docker;
 mod http;
 mod ping;
 mod port;
@@ -17,8 +18,10 @@ mod rabbitmq;
 mod redis;
 mod sensu;
 mod slurm;
+mod swarm;
 mod tls_expiry;
 mod trouble;
+mod unix;
 mod zookeeper;
 
 use std::collections::BTreeMap;

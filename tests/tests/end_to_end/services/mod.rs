@@ -2,6 +2,7 @@
 
 mod clock;
 mod dns;
+mod docker;
 mod hang;
 mod http;
 mod ping;
@@ -9,6 +10,7 @@ mod port;
 mod rabbitmq;
 mod redis;
 mod slurm;
+mod swarm;
 mod tls_expiry;
 mod zookeeper;
 
