@@ -3,7 +3,7 @@
 use clap::{Arg, ArgMatches};
 
 use crate::context::Failure;
-use crate::status::{Limit, Limits, LimitsError, Outcome, Perfdata, Unit, hundredths};
+use crate::status::{Limit, Limits, LimitsError, Outcome, Perfdata, Status, Unit, hundredths};
 
 /// The two arguments, with what each is for.
 pub(super) fn arguments(warning: &'static str, critical: &'static str) -> [Arg; 2] {
@@ -87,5 +87,19 @@ pub(super) fn refuse_above_100(matches: &ArgMatches) -> Result<(), Failure> {
             "invalid percentage for --{name}: use at most 100, or MB with --megabytes"
         ))),
         None => Ok(()),
+    }
+}
+
+/// The end of a sentence about a value that has this status by its limits: which one it crossed.
+pub(super) fn crossed(limits: &Limits, status: Status) -> String {
+    let limit = match status {
+        Status::Critical => limits.critical(),
+        Status::Warning => limits.warning(),
+        Status::Ok | Status::Unknown => None,
+    };
+    match limit {
+        Some(Limit::Number(number)) => format!(", the threshold is {number}"),
+        Some(Limit::Range(range)) => format!(", the threshold is {range}"),
+        None => String::new(),
     }
 }

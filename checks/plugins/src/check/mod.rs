@@ -15,6 +15,8 @@ mod fstab_mounts;
 mod hugepages;
 mod infiniband;
 mod interface;
+mod kafka;
+mod kafka_lag;
 mod kernel_log;
 mod limits;
 mod load;
@@ -25,6 +27,7 @@ mod process;
 #[cfg(feature = "verbs")]
 mod rdma;
 pub mod runner;
+mod samza;
 mod sensu;
 mod systemd_unit;
 mod temperature;
@@ -78,6 +81,9 @@ static ALL: &[&Check] = &[
     &hugepages::CHECK,
     &entropy::CHECK,
     &sensu::CHECK,
+    &kafka::CHECK,
+    &kafka_lag::CHECK,
+    &samza::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,

@@ -6,6 +6,8 @@
 
 pub mod collector;
 mod figures;
+mod kafka;
+mod samza;
 mod sensu;
 
 use clap::{Arg, ArgMatches, Command};
@@ -36,7 +38,7 @@ pub struct Metrics {
     pub run: fn(&ArgMatches, &Context, &mut Figures) -> Result<(), Failure>,
 }
 
-static ALL: &[&Metrics] = &[&sensu::METRICS];
+static ALL: &[&Metrics] = &[&sensu::METRICS, &kafka::METRICS, &samza::METRICS];
 
 /// All metrics of services, in the order in which they are listed.
 #[must_use]

@@ -1,6 +1,8 @@
 //! Clients of the cluster's services, which ask and parse, and judge nothing.
 
 pub mod http;
+pub mod kafka;
+pub mod samza;
 pub mod sensu;
 pub mod server;
 mod unix;

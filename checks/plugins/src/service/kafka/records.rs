@@ -1,0 +1,128 @@
+//! The messages that a Fetch brings: sets of format 0 (up to Kafka 0.9) and 1 (0.10), and batches
+//! of format 2 (since 0.11). Their checksums are not looked at: the broker has done so.
+
+use super::compression::unpack;
+use super::wire::{Malformed, Reader};
+
+/// How much of one answer is kept, in bytes, however small it was packed.
+const MOST: usize = 64 << 20;
+
+/// What a message without content counts for that.
+const EACH: usize = 32;
+
+/// What was read of a partition.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Records {
+    /// The messages, without keys; none without content.
+    pub values: Vec<Vec<u8>>,
+    /// The offset after the last of them; none if nothing was whole.
+    pub next: Option<i64>,
+    size: usize,
+}
+
+impl Records {
+    fn push(&mut self, value: &[u8]) -> Result<(), Malformed> {
+        self.size += value.len() + EACH;
+        if self.size > MOST {
+            return Err(Malformed::Packed(format!(
+                "it unpacks to more than {MOST} bytes"
+            )));
+        }
+        self.values.push(value.to_vec());
+        Ok(())
+    }
+}
+
+/// All that is whole: a broker cuts the last one where its answer has to end.
+pub fn parse(bytes: &[u8]) -> Result<Records, Malformed> {
+    let mut records = Records::default();
+    set(Reader(bytes), &mut records, true)?;
+    Ok(records)
+}
+
+fn set(mut reader: Reader<'_>, records: &mut Records, outermost: bool) -> Result<(), Malformed> {
+    // An offset, the length of what follows, of which the fifth byte is the format.
+    while reader.left() > 12 {
+        let offset = reader.i64()?;
+        let length = reader.i32()?;
+        let length = usize::try_from(length)
+            .map_err(|_| Malformed::Impossible("a length", length.into()))?;
+        if length > reader.left() && outermost {
+            break;
+        }
+        let mut one = Reader(reader.take(length)?);
+        // A checksum, or the leader's epoch.
+        one.take(4)?;
+        let last = match one.i8()? {
+            format @ (0 | 1) => {
+                message(one, format, records, outermost)?;
+                offset
+            }
+            2 if outermost => offset.saturating_add(batch(one, records)?),
+            format => return Err(Malformed::Impossible("a format", format.into())),
+        };
+        if outermost {
+            records.next = Some(last.saturating_add(1));
+        }
+    }
+    Ok(())
+}
+
+fn message(
+    mut reader: Reader<'_>,
+    format: i8,
+    records: &mut Records,
+    outermost: bool,
+) -> Result<(), Malformed> {
+    let attributes = i16::from(reader.i8()?);
+    if format == 1 {
+        let _time = reader.i64()?;
+    }
+    let _key = reader.bytes()?;
+    let value = reader.bytes()?;
+    match value {
+        Some(value) if attributes & 7 == 0 => records.push(value)?,
+        // What is packed is a set of messages that are not.
+        Some(packed) if outermost => set(Reader(&unpack(attributes, packed)?), records, false)?,
+        Some(_) => return Err(Malformed::Impossible("a depth", 2)),
+        None => {}
+    }
+    Ok(())
+}
+
+/// Gives how far its last offset is from its first.
+fn batch(mut reader: Reader<'_>, records: &mut Records) -> Result<i64, Malformed> {
+    let _checksum = reader.i32()?;
+    let attributes = reader.i16()?;
+    let last = reader.i32()?;
+    if last < 0 {
+        return Err(Malformed::Impossible("an offset", last.into()));
+    }
+    // The first and the last time, the producer's id, epoch and sequence.
+    reader.take(8 + 8 + 8 + 2 + 4)?;
+    let count = reader.i32()?;
+    // Marks of transactions are no messages.
+    if attributes & 0x20 != 0 {
+        return Ok(last.into());
+    }
+    let unpacked;
+    let mut content = reader;
+    if attributes & 7 != 0 {
+        unpacked = unpack(attributes, reader.0)?;
+        content = Reader(&unpacked);
+    }
+    for _ in 0..count {
+        let length = content.varint()?;
+        let mut record = Reader(content.after(length)?.unwrap_or_default());
+        let _attributes = record.i8()?;
+        let _time = record.varint()?;
+        let _offset = record.varint()?;
+        let length = record.varint()?;
+        let _key = record.after(length)?;
+        let length = record.varint()?;
+        if let Some(value) = record.after(length)? {
+            records.push(value)?;
+        }
+    }
+    Ok(last.into())
+}
