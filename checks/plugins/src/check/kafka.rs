@@ -133,9 +133,12 @@ fn judge(
     let partitions = counted(seen.partitions, "partition");
     let in_topics = counted(topics.len(), "topic");
     let there = counted(brokers, "broker");
-    let mut outcome = findings.outcome(format!(
-        "{there}{controller}, {partitions} of {in_topics} in sync"
-    ));
+    let how = match seen.lacking.len() {
+        0 => " in sync".to_owned(),
+        lacking => format!(", {lacking} under-replicated"),
+    };
+    let all_right = format!("{there}{controller}, {partitions} of {in_topics}{how}");
+    let mut outcome = findings.outcome(all_right);
     let figure = |label: &str, value: usize| Perfdata::new(label, value, Unit::None).min(0);
     outcome.perfdata = vec![
         figure("brokers", brokers),
@@ -202,16 +205,13 @@ impl Seen {
         }
         let (lacking, names) = (self.lacking.len(), kafka::named(&self.lacking));
         let behind: Vec<String> = self.behind.iter().map(ToString::to_string).collect();
-        let behind = behind.join(", ");
-        findings.add(
-            limits.judge(lacking),
-            match lacking {
-                0 => format!("0 of {all} under-replicated"),
-                _ => {
-                    format!("{lacking} of {all} under-replicated, not on broker {behind}: {names}")
-                }
-            },
-        );
+        let status = limits.judge(lacking);
+        let mut what = format!("{lacking} of {all} under-replicated");
+        if lacking > 0 {
+            what.push_str(&format!(", not on broker {}: {names}", behind.join(", ")));
+        }
+        what.push_str(&limits::crossed(limits, status));
+        findings.add(status, what);
         for (what, code) in &self.refused {
             findings.add(Status::Unknown, format!("{what}: {code}"));
         }

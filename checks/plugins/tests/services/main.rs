@@ -8,6 +8,7 @@
     reason = "tests may fail loudly"
 )]
 
+mod kafka;
 mod sensu;
 mod trouble;
 

@@ -389,3 +389,42 @@ pub(super) fn fetched(version: i16, answer: &[u8]) -> Result<OfPartitions<Fetche
         }))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300), small in any::<bool>()
+        ) {
+            // Most bytes zero, so that lengths are possible ones.
+            let bytes: Vec<u8> = if small {
+                bytes.iter().map(|byte| if *byte < 40 { *byte & 3 } else { 0 }).collect()
+            } else {
+                bytes
+            };
+            drop(versions(&bytes));
+            drop(groups(&bytes));
+            drop(coordinator(&bytes));
+            drop(described(&bytes));
+            drop(committed(&bytes));
+            for version in [0, 1, 2, 4] {
+                drop(metadata(version, &bytes));
+                drop(offsets(version, &bytes));
+                drop(fetched(version, &bytes));
+            }
+        }
+    }
+
+    #[test]
+    fn errors_are_named_and_numbered() {
+        assert_eq!(
+            Code(6).to_string(),
+            "the broker asked is not its leader (error 6)"
+        );
+        assert_eq!(Code(-77).to_string(), "error -77");
+    }
+}

@@ -12,11 +12,11 @@ const EACH: usize = 32;
 
 /// What was read of a partition.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Records {
+pub(super) struct Records {
     /// The messages, without keys; none without content.
-    pub values: Vec<Vec<u8>>,
+    pub(super) values: Vec<Vec<u8>>,
     /// The offset after the last of them; none if nothing was whole.
-    pub next: Option<i64>,
+    pub(super) next: Option<i64>,
     size: usize,
 }
 
@@ -34,7 +34,7 @@ impl Records {
 }
 
 /// All that is whole: a broker cuts the last one where its answer has to end.
-pub fn parse(bytes: &[u8]) -> Result<Records, Malformed> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Records, Malformed> {
     let mut records = Records::default();
     set(Reader(bytes), &mut records, true)?;
     Ok(records)
@@ -125,4 +125,81 @@ fn batch(mut reader: Reader<'_>, records: &mut Records) -> Result<i64, Malformed
         }
     }
     Ok(last.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PACKED: &str = include_str!("../../../../../tests/fixtures/services/kafka/records.txt");
+
+    /// Each of them with its format.
+    fn packed() -> Vec<(i64, String, Vec<u8>)> {
+        let lines = PACKED.lines().filter(|line| !line.starts_with('#'));
+        let packed = lines.map(|line| {
+            let [format, name, digits] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
+            let pairs = digits
+                .as_bytes()
+                .chunks(2)
+                .map(|pair| str::from_utf8(pair).unwrap());
+            let bytes = pairs
+                .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+                .collect();
+            (format.parse().unwrap(), format!("{format} {name}"), bytes)
+        });
+        packed.collect()
+    }
+
+    #[test]
+    fn what_each_format_and_compression_holds() {
+        let message = |job: &str| {
+            format!(r#"{{"header":{{"job-name":"{job}","container-name":"samza-container-0"}}}}"#)
+        };
+        let expected = [message("one"), message("two")];
+        let all = packed();
+        assert_eq!(all.len(), 12);
+        for (format, name, bytes) in all {
+            let records = parse(&bytes).unwrap();
+            let values = records
+                .values
+                .iter()
+                .map(|value| str::from_utf8(value).unwrap());
+            assert_eq!(values.collect::<Vec<_>>(), expected, "{name}");
+            // Producers leave the offset of what they have packed to the broker.
+            let next = if format < 2 && !name.ends_with("none") {
+                1
+            } else {
+                2
+            };
+            assert_eq!(records.next, Some(next), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_is_left_out_and_nothing_panics() {
+        for (_, name, bytes) in packed() {
+            let twice = [bytes.clone(), bytes.clone()].concat();
+            for cut in 0..bytes.len() {
+                let records = parse(&twice[..bytes.len() + cut]).unwrap();
+                let whole = if name.ends_with("none") { 2..=3 } else { 2..=2 };
+                assert!(whole.contains(&records.values.len()), "{name} {cut}");
+                let mut garbled = bytes.clone();
+                garbled[cut] ^= 0xff;
+                drop(parse(&garbled));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300), format in 0..3_u8
+        ) {
+            drop(parse(&bytes));
+            let length = u32::try_from(bytes.len() + 5).unwrap().to_be_bytes();
+            let whole = [&[0; 8][..], &length, &[0; 4], &[format], &bytes].concat();
+            drop(parse(&whole));
+        }
+    }
 }
