@@ -19,6 +19,9 @@ pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
 PRODUCER = 0
 why = ctypes.create_string_buffer(512)
 settings = function("conf_new", pointer)()
+# Errors only: it has no brokers to connect to itself, and would complain.
+setting = function("conf_set", number, pointer, text, text, text, ctypes.c_size_t)
+setting(settings, b"log_level", b"3", why, len(why))
 new = function("new", pointer, number, pointer, text, ctypes.c_size_t)
 handle = new(PRODUCER, settings, why, len(why))
 assert handle, why.value
@@ -30,6 +33,7 @@ commands = {
         "partition_set_leader": (text, ctypes.c_int32, ctypes.c_int32),
         "broker_set_down": (ctypes.c_int32,),
         "broker_set_up": (ctypes.c_int32,),
+        "set_apiversion": (ctypes.c_int16, ctypes.c_int16, ctypes.c_int16),
     }.items()
 }
 

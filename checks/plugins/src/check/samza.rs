@@ -6,7 +6,9 @@ use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
 use crate::service::kafka;
 use crate::service::samza::{self, Container, Job, Reports};
-use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit, counted, hundredths};
+use crate::status::{
+    Findings, Limit, Limits, Outcome, Perfdata, Status, Unit, counted, hundredths,
+};
 
 /// See `docs/checks/check-samza.md`.
 pub(super) static CHECK: Check = Check {
@@ -33,7 +35,7 @@ fn arguments() -> Vec<Arg> {
         Arg::new(name)
             .long(name)
             .value_name("N")
-            .value_parser(|text: &str| text.parse::<crate::status::Limit>())
+            .value_parser(|text: &str| text.parse::<Limit>())
             .help(help)
     };
     let [lag, process, errors] = [LAG, PROCESS, ERRORS];
@@ -86,6 +88,8 @@ struct Wanted {
     topic: String,
     job: Option<String>,
     job_id: Option<String>,
+    /// How far back to read, in seconds.
+    window: u32,
     containers: u64,
     names: Vec<String>,
     age: Limits,
@@ -98,7 +102,9 @@ impl Wanted {
     fn of(matches: &ArgMatches) -> Result<Self, Failure> {
         let text = |name: &str| matches.get_one::<String>(name).cloned();
         let none = |names| limits::named(matches, names, Limits::at_least, [None, None]);
+        let age = limits::given(matches, Limits::at_least, [Some(180.0), Some(300.0)])?;
         Ok(Self {
+            window: window(matches.get_one("window").copied(), &age)?,
             topic: text("topic").unwrap_or_default(),
             job: text("job"),
             job_id: text("job-id"),
@@ -109,7 +115,7 @@ impl Wanted {
                 .flatten()
                 .cloned()
                 .collect(),
-            age: limits::given(matches, Limits::at_least, [Some(180.0), Some(300.0)])?,
+            age,
             lag: none(LAG)?,
             process: none(PROCESS)?,
             errors: none(ERRORS)?,
@@ -129,9 +135,33 @@ impl Wanted {
     }
 }
 
+/// How far back to read: further than what is critical, as what is not read is not known to be silent.
+fn window(given: Option<u32>, age: &Limits) -> Result<u32, Failure> {
+    let critical = match age.critical() {
+        Some(Limit::Number(seconds)) => seconds,
+        Some(Limit::Range(_)) | None => 0.0,
+    };
+    match given {
+        Some(window) if f64::from(window) <= critical => Err(Failure::new(format!(
+            "--window {window} is not longer than {critical}, which is critical; \
+             what is silent for longer than the window is not seen"
+        ))),
+        Some(window) => Ok(window),
+        None => {
+            let least = (3.0 * critical).clamp(f64::from(samza::WINDOW), f64::from(u32::MAX));
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is between 900 and the largest"
+            )]
+            Ok(least as u32)
+        }
+    }
+}
+
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let wanted = Wanted::of(matches)?;
-    match samza::reports(matches, context) {
+    match samza::reports(matches, wanted.window, context) {
         Ok(reports) => Ok(judge(&reports, &wanted, context.now)),
         Err(error) => error.answer(),
     }
@@ -167,7 +197,8 @@ fn judge(reports: &Reports, wanted: &Wanted, now: u64) -> Outcome {
             _ => (
                 Status::Critical,
                 format!(
-                    "no {which} has reported to topic {topic} of late, in {}",
+                    "no {which} has reported to topic {topic} within {} s, in {}",
+                    wanted.window,
                     counted(reports.messages, "message")
                 ),
             ),

@@ -4,7 +4,7 @@ use clap::ArgMatches;
 
 use crate::context::{Context, Failure};
 use crate::metrics::{Figures, Metrics};
-use crate::service::samza::{self, STEPS};
+use crate::service::samza::{self, STEPS, WINDOW};
 
 /// See `docs/metrics/metrics-samza.md`.
 pub(super) static METRICS: Metrics = Metrics {
@@ -17,7 +17,8 @@ pub(super) static METRICS: Metrics = Metrics {
 };
 
 fn run(matches: &ArgMatches, context: &Context, figures: &mut Figures) -> Result<(), Failure> {
-    let reports = samza::reports(matches, context)?;
+    let window = matches.get_one("window").copied().unwrap_or(WINDOW);
+    let reports = samza::reports(matches, window, context)?;
     if !reports.has_topic {
         let topic = matches
             .get_one::<String>("topic")

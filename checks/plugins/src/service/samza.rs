@@ -31,14 +31,18 @@ const ERRORS: &[&str] = &[
 ];
 const EXCEPTION: &str = "exception-ignored-";
 
-/// `--topic`, `--window` and `--messages`, with `--server`.
+/// How far back is read if nothing is given, in seconds.
+pub const WINDOW: u32 = 900;
+
+/// How many messages of a partition are read at most if nothing is given.
+const MESSAGES: u32 = 10_000;
+
+/// `--server`, `--topic`, `--window`, `--messages`, `--job` and `--job-id`.
 #[must_use]
 pub fn arguments() -> Vec<Arg> {
-    let number = |name: &'static str, value: &'static str, default: &'static str| {
+    let number = |name: &'static str, value: &'static str| {
         let argument = Arg::new(name).long(name).value_name(value);
-        argument
-            .default_value(default)
-            .value_parser(value_parser!(u32).range(1..))
+        argument.value_parser(value_parser!(u32).range(1..))
     };
     vec![
         crate::service::kafka::argument(),
@@ -48,8 +52,8 @@ pub fn arguments() -> Vec<Arg> {
             .value_name("NAME")
             .default_value("metrics")
             .help("The topic that containers report to"),
-        number("window", "SECONDS", "900").help("How far back to read"),
-        number("messages", "N", "10000").help("At most so many messages of each partition"),
+        number("window", "SECONDS").help("How far back to read [default: 900, or three times -c]"),
+        number("messages", "N").help("At most so many of each partition [default: 10000]"),
         Arg::new("job")
             .long("job")
             .value_name("NAME")
@@ -240,7 +244,7 @@ impl Reports {
         }
     }
 
-    fn add(&mut self, message: &[u8], is_meant: impl Fn(&Header) -> bool) {
+    fn add(&mut self, message: &[u8], since: i64, is_meant: impl Fn(&Header) -> bool) {
         self.messages += 1;
         let snapshot: Snapshot = match serde_json::from_slice(message) {
             Ok(snapshot) => snapshot,
@@ -251,7 +255,7 @@ impl Reports {
             }
         };
         let header = snapshot.header;
-        if header.container_name == MASTER || !is_meant(&header) {
+        if header.container_name == MASTER || header.time < since || !is_meant(&header) {
             return;
         }
         let job = self
@@ -277,13 +281,17 @@ impl Reports {
     }
 }
 
-/// Reads what containers have reported of late.
-pub fn reports(matches: &ArgMatches, context: &Context) -> Result<Reports, ServiceError> {
+/// Reads what containers have reported within so many seconds.
+pub fn reports(
+    matches: &ArgMatches,
+    window: u32,
+    context: &Context,
+) -> Result<Reports, ServiceError> {
     let topic = matches
         .get_one::<String>("topic")
         .cloned()
         .unwrap_or_default();
-    let number = |name: &str| i64::from(matches.get_one::<u32>(name).copied().unwrap_or(1));
+    let messages = matches.get_one("messages").copied().unwrap_or(MESSAGES);
     let mut cluster = Cluster::find(&servers(matches), context)?;
     let mut reports = Reports::default();
     let found = cluster
@@ -310,32 +318,27 @@ pub fn reports(matches: &ArgMatches, context: &Context) -> Result<Reports, Servi
     let partitions: Vec<TopicPartition> = numbers.map(|number| (topic.clone(), number)).collect();
 
     let now = i64::try_from(context.now).unwrap_or(i64::MAX);
-    let since = now.saturating_sub(number("window")).saturating_mul(1000);
+    let since = now.saturating_sub(window.into()).saturating_mul(1000);
     let mut ends = cluster.offsets(&partitions, At::End);
     let mut begins = cluster.offsets(&partitions, At::Beginning);
-    let mut by_time = cluster.offsets(&partitions, At::Time(since));
-    for found in [&mut ends, &mut begins, &mut by_time] {
+    for found in [&mut ends, &mut begins] {
         reports.problem(found.problems.drain(..));
     }
+    // Where a time is not found, it may be that messages have none: those of producers before 0.10;
+    // or that the broker, before 0.10.1, cannot tell.
+    let by_time = cluster.offsets(&partitions, At::Time(since)).of;
     let mut ranges = BTreeMap::new();
     for (partition, end) in &ends.of {
         let (Some(end), Some(Some(begin))) = (end, begins.of.get(partition)) else {
             continue;
         };
-        let by_time = match by_time.of.get(partition) {
-            Some(Some(offset)) => *offset,
-            // All of them are older.
-            Some(None) => *end,
-            // Brokers before 0.10.1 cannot tell.
-            None => *begin,
-        };
-        let from = by_time
-            .max(*begin)
-            .max(end.saturating_sub(number("messages")));
+        let by_time = by_time.get(partition).copied().flatten();
+        let last = end.saturating_sub(messages.into());
+        let from = by_time.unwrap_or(*begin).max(*begin).max(last);
         ranges.insert(partition.clone(), (from, *end));
     }
     let problems = cluster.read(&ranges, MOST, |message| {
-        reports.add(message, |header| is_meant(matches, header));
+        reports.add(message, since, |header| is_meant(matches, header));
     });
     reports.problem(problems);
     Ok(reports)

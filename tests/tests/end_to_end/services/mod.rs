@@ -1,5 +1,8 @@
 //! The checks and metrics of services against the real ones.
 
+mod kafka;
+mod samza;
+
 use std::process::Command;
 use venus_tests::program::{self, wait_until};
 

@@ -88,14 +88,17 @@ impl Broker {
         let chosen =
             ours.find(|ours| range.is_some_and(|(low, high)| low <= *ours && *ours <= high));
         chosen.ok_or_else(|| {
-            let (server, ours) = (&self.server, api.versions());
-            let spoken = match range {
-                Some((low, high)) => format!("versions {low} to {high} of"),
-                None => "no".to_owned(),
-            };
-            ServiceError::Unclear(format!(
-                "{server} speaks {spoken} {api:?}, and this program only {ours:?}"
-            ))
+            let server = &self.server;
+            ServiceError::Unclear(match range {
+                Some((low, high)) => {
+                    let ours = api.versions().iter().map(ToString::to_string);
+                    let ours = ours.collect::<Vec<_>>().join(", ");
+                    format!(
+                        "{server} speaks versions {low} to {high} of {api:?}, and this program {ours}"
+                    )
+                }
+                None => format!("{server} does not speak {api:?}"),
+            })
         })
     }
 

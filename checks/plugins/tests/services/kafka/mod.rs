@@ -225,7 +225,7 @@ fn versions_that_are_not_spoken_are_named() {
         &["check-kafka", "--server", &address],
         &format!(
             "CheckKafka UNKNOWN: {address} speaks versions 0 to -1 of Metadata, \
-             and this program only [1, 0]"
+             and this program 1, 0"
         ),
         3,
     );

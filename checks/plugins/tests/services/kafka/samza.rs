@@ -157,8 +157,19 @@ fn a_container_that_is_missing_or_silent() {
     );
     says(
         &with(&["--job", "other", "--job-id", "2"]),
-        "CheckSamza CRITICAL: no job other with id 2 has reported to topic metrics of late, \
+        "CheckSamza CRITICAL: no job other with id 2 has reported to topic metrics within 900 s, \
          in 2 messages",
+        2,
+    );
+    says(
+        &with(&["-w", "1", "-c", "300", "--window", "300"]),
+        "CheckSamza UNKNOWN: --window 300 is not longer than 300, which is critical; \
+         what is silent for longer than the window is not seen",
+        3,
+    );
+    says(
+        &with(&["-w", "5", "-c", "10", "--window", "15"]),
+        "CheckSamza CRITICAL: no job has reported to topic metrics within 15 s, in 2 messages",
         2,
     );
     says(
