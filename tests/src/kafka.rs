@@ -246,6 +246,7 @@ impl Mock {
     }
 
     /// Sends a message by kcat, compressed like this.
+    #[must_use]
     pub fn produce(
         &self,
         topic: &str,

@@ -1,5 +1,7 @@
 //! Whether Samza's jobs and containers report, and how they are.
 
+use std::collections::BTreeMap;
+
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use crate::check::{Check, limits};
@@ -218,7 +220,7 @@ fn judge(reports: &Reports, wanted: &Wanted, now: u64) -> Outcome {
             "{}, {} in all",
             counted(right.len(), "job"),
             counted(
-                reports.jobs.values().map(|one| one.len()).sum::<usize>(),
+                reports.jobs.values().map(BTreeMap::len).sum::<usize>(),
                 "container"
             )
         ),

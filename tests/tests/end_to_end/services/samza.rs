@@ -6,16 +6,22 @@ use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};
 use venus_tests::kafka::{Mock, Tansu};
 
+/// So many seconds ago, in milliseconds since the epoch.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "checks compare it with the same clock"
+)]
+fn ago(seconds: u64) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    (now.as_secs() - seconds) * 1000
+}
+
 /// What a container of `wordcount` reported so many seconds ago.
 fn report(container: &str, seconds: u64) -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
     let report = json!({
         "header": {
             "job-name": "wordcount", "job-id": "1", "container-name": container,
-            "source": container, "host": "venus005", "time": (now - seconds) * 1000,
+            "source": container, "host": "venus005", "time": ago(seconds),
             "reset-time": 1_453_048_000_000_u64, "version": "0.0.1", "samza-version": "0.10.0",
         },
         "metrics": {

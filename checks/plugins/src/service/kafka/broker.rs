@@ -50,10 +50,10 @@ impl Broker {
         let mut broker = open()?;
         let what = format!("asking {server} for the versions that it speaks");
         context.step(what.clone());
-        let answer = broker.exchange(Api::ApiVersions, 0, &Writer::default());
+        let answer = broker.exchange(Api::Versions, 0, &Writer::default());
         match answer {
             Ok(answer) => {
-                let spoken = versions(&answer).map_err(|error| broker.misread(&what, &error))?;
+                let spoken = versions(&answer).map_err(|error| misread(&what, &error))?;
                 broker.versions = Some(spoken);
                 Ok(broker)
             }
@@ -122,13 +122,7 @@ impl Broker {
             }
             Err(error) => return Err(ServiceError::io(asking, &error)),
         };
-        read(&answer).map_err(|error| self.misread(&asking, &error))
-    }
-
-    fn misread(&self, asking: &str, error: &Malformed) -> ServiceError {
-        ServiceError::Unclear(format!(
-            "{asking} failed: cannot understand its answer: {error}"
-        ))
+        read(&answer).map_err(|error| misread(&asking, &error))
     }
 
     /// Sends a request and gives what comes after the answer's number.
@@ -196,6 +190,12 @@ impl Broker {
             Ok(left)
         }
     }
+}
+
+fn misread(asking: &str, error: &Malformed) -> ServiceError {
+    ServiceError::Unclear(format!(
+        "{asking} failed: cannot understand its answer: {error}"
+    ))
 }
 
 fn is_hung_up(error: &io::Error) -> bool {

@@ -15,9 +15,17 @@ const XERIAL: &[u8; 8] = b"\x82SNAPPY\0";
 /// The beginning of an LZ4 frame, as a little-endian number.
 const LZ4: u32 = 0x184D_2204;
 
+/// The part of a message's attributes that says how it is compressed.
+const HOW: i16 = 7;
+
+/// Whether what has these attributes is compressed.
+pub(super) fn is_packed(attributes: i16) -> bool {
+    attributes & HOW != 0
+}
+
 /// Unpacks what has these attributes.
 pub(super) fn unpack(attributes: i16, packed: &[u8]) -> Result<Vec<u8>, Malformed> {
-    match attributes & 7 {
+    match attributes & HOW {
         1 => gzip(packed),
         2 => snappy(packed),
         3 => lz4(packed),

@@ -20,7 +20,8 @@ pub(super) enum Api {
     FindCoordinator = 10,
     DescribeGroups = 15,
     ListGroups = 16,
-    ApiVersions = 18,
+    /// `ApiVersions`, to Kafka.
+    Versions = 18,
 }
 
 impl Api {
@@ -29,13 +30,12 @@ impl Api {
         match self {
             // 4 brings batches of format 2, 2 sets of format 1.
             Self::Fetch => &[4, 2, 0],
-            // 1 finds messages by their time.
-            Self::ListOffsets => &[1, 0],
-            // 1 tells the controller. From 4 on it could be asked for some topics without making them.
-            Self::Metadata => &[1, 0],
+            // 1 of the one finds messages by their time, of the other tells the controller. From 4 on
+            // metadata could be asked for of some topics without making them.
+            Self::ListOffsets | Self::Metadata => &[1, 0],
             // 0 would be those that are kept in ZooKeeper.
             Self::OffsetFetch => &[1],
-            Self::FindCoordinator | Self::DescribeGroups | Self::ListGroups | Self::ApiVersions => {
+            Self::FindCoordinator | Self::DescribeGroups | Self::ListGroups | Self::Versions => {
                 &[0]
             }
         }

@@ -1,7 +1,7 @@
 //! The messages that a Fetch brings: sets of format 0 (up to Kafka 0.9) and 1 (0.10), and batches
 //! of format 2 (since 0.11). Their checksums are not looked at: the broker has done so.
 
-use super::compression::unpack;
+use super::compression::{is_packed, unpack};
 use super::wire::{Malformed, Reader};
 
 /// How much of one answer is kept, in bytes, however small it was packed.
@@ -81,7 +81,7 @@ fn message(
     let _key = reader.bytes()?;
     let value = reader.bytes()?;
     match value {
-        Some(value) if attributes & 7 == 0 => records.push(value)?,
+        Some(value) if !is_packed(attributes) => records.push(value)?,
         // What is packed is a set of messages that are not.
         Some(packed) if outermost => set(Reader(&unpack(attributes, packed)?), records, false)?,
         Some(_) => return Err(Malformed::Impossible("a depth", 2)),
@@ -107,7 +107,7 @@ fn batch(mut reader: Reader<'_>, records: &mut Records) -> Result<i64, Malformed
     }
     let unpacked;
     let mut content = reader;
-    if attributes & 7 != 0 {
+    if is_packed(attributes) {
         unpacked = unpack(attributes, reader.0)?;
         content = Reader(&unpacked);
     }

@@ -183,7 +183,7 @@ fn a_broker_that_is_not_where_it_says_is_named() {
 /// It takes its share of the time, and no more.
 #[test]
 fn a_broker_that_hangs_is_named_and_the_others_are_asked() {
-    let hangs = Server::new(|stream| std::mem::forget(stream));
+    let hangs = Server::new(std::mem::forget);
     let mut cluster = healthy();
     cluster
         .brokers

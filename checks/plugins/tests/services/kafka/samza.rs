@@ -7,25 +7,28 @@ use super::stand_in::{Cluster, Partition, set};
 use super::{address, healthy};
 use crate::{check, fixture, prints, says};
 
-/// A report of a container of `wordcount`, so many seconds old.
-fn report(container: &str, seconds: u64) -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
-    let text = fixture("services/kafka/samza-container.json");
-    text.replace("@CONTAINER@", container)
-        .replace("\"@TIME@\"", &format!("{}000", now - seconds))
+/// So many seconds ago, in milliseconds since the epoch.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "checks compare it with the same clock"
+)]
+fn ago(seconds: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    format!("{}000", now.as_secs() - seconds)
 }
 
+/// A report of a container of `wordcount`, so many seconds old.
+fn report(container: &str, seconds: u64) -> String {
+    let text = fixture("services/kafka/samza-container.json");
+    let text = text.replace("@CONTAINER@", container);
+    text.replace("\"@TIME@\"", &ago(seconds))
+}
+
+/// A report of one of its tasks.
 fn task(container: &str, seconds: u64) -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
     let text = fixture("services/kafka/samza-task.json");
-    text.replace("@CONTAINER@", container)
-        .replace("\"@TIME@\"", &format!("{}000", now - seconds))
+    let text = text.replace("@CONTAINER@", container);
+    text.replace("\"@TIME@\"", &ago(seconds))
 }
 
 /// A cluster whose topic `metrics` has two partitions with these messages.
