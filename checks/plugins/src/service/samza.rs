@@ -144,7 +144,7 @@ struct Figures {
     has_errors: bool,
 }
 
-/// What a container times and counts. Until 0.9 the times were in milliseconds.
+/// What a container times and counts. Older versions give milliseconds.
 pub const STEPS: [&str; 4] = ["process", "window", "choose", "commit"];
 
 impl Container {
