@@ -104,7 +104,8 @@ fn assert_understood(page: &str, line: &str) {
         let mut words = out.split([' ', ':']).take(3);
         words.any(|word| statuses.contains(&word)) && !out.contains("--help")
     } else {
-        output.status.success()
+        // The metrics of a service that does not run here say so.
+        output.status.success() || err.contains("is it running, and is this its address?")
     };
     assert!(understood, "{page}: {line}\n{out}{err}");
 }

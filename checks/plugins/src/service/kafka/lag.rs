@@ -59,6 +59,7 @@ pub fn ask(
     topics: &[&Named],
     excluded: &[&Named],
 ) -> (BTreeMap<String, Lag>, Vec<ServiceError>) {
+    let mut asked = Asked::default();
     let (listed, mut problems) = cluster.groups();
     let mut coordinators: BTreeMap<String, i32> = listed;
     coordinators.retain(|name, _| is_meant(groups, name));
@@ -69,7 +70,10 @@ pub fn ask(
     for (name, _) in groups.iter().filter(|(name, _)| is_plain(name)) {
         if are_kept && !coordinators.contains_key(name) {
             match cluster.coordinator(name) {
-                Ok(broker) => drop(coordinators.insert(name.clone(), broker)),
+                Ok(broker) => {
+                    coordinators.insert(name.clone(), broker);
+                    asked.unlisted.insert(name.clone());
+                }
                 Err(problem) => problems.push(problem),
             }
         }
@@ -79,7 +83,6 @@ pub fn ask(
     for (name, broker) in &coordinators {
         by_broker.entry(*broker).or_default().push(name);
     }
-    let mut asked = Asked::default();
     let brokers = by_broker.len();
     for (done, (broker, names)) in by_broker.into_iter().enumerate() {
         asked.broker(cluster, broker, &names, (&partitions, 2 * (brokers - done)));
@@ -123,6 +126,8 @@ fn partitions(
 /// What the coordinators say.
 #[derive(Default)]
 struct Asked {
+    /// Groups that are in no list, so that there may be none of that name.
+    unlisted: BTreeSet<String>,
     groups: BTreeMap<String, (Option<Group>, Found<Option<i64>>)>,
     problems: Vec<ServiceError>,
 }
@@ -172,8 +177,10 @@ impl Asked {
             let committed = found.of.iter().filter(|(_, offset)| offset.is_some());
             let topics: BTreeSet<String> = committed.map(|((topic, _), _)| topic.clone()).collect();
             // Kafka calls a group dead that there is not.
-            let is_dead = |group: &Group| group.state == "Dead" && group.members == 0;
-            if topics.is_empty() && group.as_ref().is_none_or(is_dead) {
+            let is_unlisted = self.unlisted.contains(&name);
+            let may_be_none =
+                |group: &Group| group.members == 0 && (is_unlisted || group.state == "Dead");
+            if topics.is_empty() && group.as_ref().is_none_or(may_be_none) {
                 continue;
             }
             let mut offsets = found.of;
