@@ -343,3 +343,79 @@ pub fn reports(
     reports.problem(problems);
     Ok(reports)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CONTAINER: &str =
+        include_str!("../../../../tests/fixtures/services/kafka/samza-container.json");
+
+    /// A report of a container that began and reported then.
+    fn report(began: i64, time: i64, process: &str) -> String {
+        CONTAINER
+            .replace("\"@TIME@\"", &time.to_string())
+            .replace("1453048000000", &began.to_string())
+            .replace("1520000.5", process)
+    }
+
+    fn read(messages: &[String]) -> Reports {
+        let mut reports = Reports::default();
+        for message in messages {
+            reports.add(message.as_bytes(), 10, |_| true);
+        }
+        reports
+    }
+
+    #[test]
+    fn the_last_report_counts_in_whatever_order_they_come() {
+        let mut all = [
+            report(1, 20, "2e9"),
+            report(5, 30, "3e9"),
+            report(5, 25, "4e9"),
+            // Sent by the one before, and on its way for long.
+            report(1, 40, "5e9"),
+            // Older than what is wanted.
+            report(9, 9, "6e9"),
+        ];
+        for _ in 0..all.len() {
+            let reports = read(&all);
+            let container = &reports.jobs[&("wordcount".to_owned(), "1".to_owned())]["@CONTAINER@"];
+            assert_eq!(container.seconds("process"), Some(3.0));
+            assert_eq!((container.since, container.time), (5, 40));
+            all.rotate_left(1);
+        }
+        let master = report(1, 20, "1").replace("@CONTAINER@", MASTER);
+        assert!(read(&[master]).jobs.is_empty());
+    }
+
+    #[test]
+    fn a_report_that_is_cut_is_strange() {
+        let whole = report(1, 20, "1");
+        let whole = whole.trim_end();
+        for cut in 0..whole.len() {
+            let reports = read(&[whole.get(..cut).unwrap().to_owned()]);
+            assert!(
+                reports.jobs.is_empty() && reports.strange.is_some(),
+                "{cut}"
+            );
+        }
+    }
+
+    proptest! {
+            #[test]
+            fn any_value_is_read_or_left_out(
+                value in "[-0-9.eE]{1,30}|null|true|\"[a-z]*\"|\\[\\]|\\{\\}", time in any::<i64>()
+            ) {
+                let text = report(time, time, &value).replace("1093", &value).replace('7', &value);
+                let reports = read(&[text]);
+                for container in reports.jobs.values().flat_map(BTreeMap::values) {
+    let time = container.seconds("process");
+                    prop_assert!(time.is_none_or(f64::is_finite), "{time:?}");
+                    prop_assert_eq!(container.errors(), None);
+                    let _behind: Option<u64> = container.behind();
+                }
+            }
+        }
+}

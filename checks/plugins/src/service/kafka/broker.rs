@@ -26,6 +26,8 @@ pub(super) struct Broker {
     until: Instant,
     /// Whether an answer is missing, after which nothing can be told from anything.
     is_broken: bool,
+    /// Whether it hung up instead of one.
+    has_hung_up: bool,
 }
 
 impl Broker {
@@ -45,6 +47,7 @@ impl Broker {
                 asked: 0,
                 until,
                 is_broken: false,
+                has_hung_up: false,
             })
         };
         let mut broker = open()?;
@@ -73,9 +76,9 @@ impl Broker {
         self.until = Instant::now() + time;
     }
 
-    /// Whether it is older than Kafka 0.10.
-    pub(super) fn is_old(&self) -> bool {
-        self.versions.is_none()
+    /// Whether it hung up as brokers before 0.10 do when they are asked what they do not know.
+    pub(super) fn does_not_know(&self) -> bool {
+        self.versions.is_none() && self.has_hung_up
     }
 
     /// The version in which to ask.
@@ -129,6 +132,7 @@ impl Broker {
     fn exchange(&mut self, api: Api, version: i16, request: &Writer) -> io::Result<Vec<u8>> {
         let answer = self.try_exchange(api, version, request);
         self.is_broken |= answer.is_err();
+        self.has_hung_up |= answer.as_ref().is_err_and(is_hung_up);
         answer
     }
 

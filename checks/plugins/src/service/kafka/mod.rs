@@ -5,86 +5,27 @@
 //! libraries or an asynchronous runtime, or believe each length that a broker says. It reads, commits
 //! nothing, joins no group, and makes no topic.
 
+mod arguments;
 mod broker;
 mod compression;
 pub mod lag;
 mod messages;
+mod reading;
 mod records;
 mod wire;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches};
-use regex_lite::Regex;
-
+pub use arguments::{Named, argument, given, is_internal, is_meant, names, servers};
 pub use messages::{Code, Group, Metadata, Partition, Topic, TopicPartition};
 
 use crate::context::Context;
 use crate::service::ServiceError;
 use crate::service::server::Server;
 use broker::Broker;
-use messages::{Api, ByTopic, OfPartitions, Sizes};
+use messages::{Api, ByTopic, OfPartitions};
 use wire::Writer;
-
-/// `--server`, which may be given for several.
-#[must_use]
-pub fn argument() -> Arg {
-    Arg::new("server")
-        .long("server")
-        .visible_alias("bootstrap-server")
-        .short('b')
-        .value_name("HOST:PORT")
-        .action(ArgAction::Append)
-        .default_value("127.0.0.1:9092")
-        .value_parser(|text: &str| text.parse::<Server>())
-        .help("Where a broker listens, which names the others; repeat it for those to ask if it is away")
-}
-
-/// What `--server` says.
-#[must_use]
-pub fn servers(matches: &ArgMatches) -> Vec<Server> {
-    let given = matches.get_many::<Server>("server");
-    given.into_iter().flatten().cloned().collect()
-}
-
-/// An argument that takes an expression for whole names.
-#[must_use]
-pub fn names(name: &'static str, short: char, help: &'static str) -> Arg {
-    Arg::new(name)
-        .long(name)
-        .short(short)
-        .value_name("REGEX")
-        .action(ArgAction::Append)
-        .value_parser(whole)
-        .help(help)
-}
-
-/// The name of an argument's value, and the expression that it is.
-pub type Named = (String, Regex);
-
-fn whole(text: &str) -> Result<Named, regex_lite::Error> {
-    Ok((text.to_owned(), Regex::new(&format!("^(?:{text})$"))?))
-}
-
-/// What an argument of [`names`] says.
-#[must_use]
-pub fn given<'a>(matches: &'a ArgMatches, name: &str) -> Vec<&'a Named> {
-    let given = matches.get_many::<Named>(name);
-    given.into_iter().flatten().collect()
-}
-
-/// Whether one of them is meant; each is if none is given.
-#[must_use]
-pub fn is_meant(given: &[&Named], name: &str) -> bool {
-    given.is_empty() || given.iter().any(|(_, regex)| regex.is_match(name))
-}
-
-/// Whether this is a topic of Kafka's own.
-#[must_use]
-pub fn is_internal(topic: &str) -> bool {
-    topic.starts_with("__")
-}
 
 /// A cluster that could be found.
 pub struct Cluster<'c> {
@@ -262,7 +203,7 @@ impl<'c> Cluster<'c> {
                 let listed = broker.ask(Api::ListGroups, version, &request, what, messages::groups);
                 match listed {
                     // Kafka 0.8 has no such list, and hangs up.
-                    Err(ServiceError::Unclear(_)) if broker.is_old() => Ok(Vec::new()),
+                    Err(_) if broker.does_not_know() => Ok(Vec::new()),
                     listed => listed?.map_err(|code| refused("its groups", code)),
                 }
             });
@@ -307,7 +248,7 @@ impl<'c> Cluster<'c> {
             let what = ("what its groups are like", context);
             let api = Api::DescribeGroups;
             match broker.ask(api, version, &request, what, messages::described) {
-                Err(ServiceError::Unclear(_)) if broker.is_old() => Ok(BTreeMap::new()),
+                Err(_) if broker.does_not_know() => Ok(BTreeMap::new()),
                 described => described,
             }
         })
@@ -382,40 +323,6 @@ impl<'c> Cluster<'c> {
         }
         found
     }
-
-    /// The messages of partitions from one offset up to another, in no order among partitions.
-    /// Gives up when more than this many bytes have come.
-    pub fn read(
-        &mut self,
-        ranges: &BTreeMap<TopicPartition, (i64, i64)>,
-        most: usize,
-        mut each: impl FnMut(&[u8]),
-    ) -> Vec<ServiceError> {
-        let mut problems = Vec::new();
-        let mut came = 0;
-        let ahead = ranges.iter().filter(|(_, (from, to))| from < to);
-        let by_leader = self.by_leader(ahead.map(|(partition, range)| (partition, *range)));
-        let brokers = by_leader.len();
-        for (asked, (leader, wanted)) in by_leader.into_iter().enumerate() {
-            let read = self.with(leader, brokers - asked, |broker, context| {
-                let mut reading = Reading::new(wanted);
-                while !reading.ahead.is_empty() {
-                    came += reading.step(broker, context, &mut each)?;
-                    if came > most {
-                        return Err(ServiceError::Unclear(format!(
-                            "more than {most} bytes came; read a shorter time, or fewer messages"
-                        )));
-                    }
-                }
-                Ok(reading.problems)
-            });
-            match read {
-                Ok(more) => problems.extend(more),
-                Err(problem) => problems.push(problem),
-            }
-        }
-        problems
-    }
 }
 
 /// Which offset of a partition.
@@ -437,100 +344,6 @@ impl At {
             Self::Beginning => -2,
             Self::Time(time) => time.max(0),
         }
-    }
-}
-
-/// Messages being read from one broker.
-struct Reading<'p> {
-    /// From where on, and up to where.
-    ahead: BTreeMap<&'p TopicPartition, (i64, i64)>,
-    sizes: Sizes,
-    problems: Vec<ServiceError>,
-}
-
-impl<'p> Reading<'p> {
-    /// At most so much of a partition at once.
-    const EACH: i32 = 1 << 20;
-    /// And of all of them together; less than [`broker`] takes.
-    const ALL: i32 = 32 << 20;
-
-    fn new(wanted: Vec<(&'p TopicPartition, (i64, i64))>) -> Self {
-        let partitions = i32::try_from(wanted.len()).unwrap_or(i32::MAX).max(1);
-        Self {
-            ahead: wanted.into_iter().collect(),
-            sizes: Sizes {
-                each: (Self::ALL / partitions).clamp(4096, Self::EACH),
-                all: Self::ALL,
-            },
-            problems: Vec::new(),
-        }
-    }
-
-    /// One more answer; how many bytes came.
-    fn step(
-        &mut self,
-        broker: &mut Broker,
-        context: &Context,
-        each: &mut impl FnMut(&[u8]),
-    ) -> Result<usize, ServiceError> {
-        let version = broker.version(Api::Fetch)?;
-        let wanted = by_topic(
-            self.ahead
-                .iter()
-                .map(|(partition, (from, _))| (*partition, *from)),
-        );
-        let request = messages::ask_fetch(version, &wanted, self.sizes);
-        let what = ("messages", context);
-        let answered = broker.ask(Api::Fetch, version, &request, what, |answer| {
-            messages::fetched(version, answer)
-        })?;
-        let (mut came, mut is_stuck) = (0, true);
-        for (partition, fetched) in answered {
-            let Some((asked, (from, to))) = self.ahead.remove_entry(&partition) else {
-                continue;
-            };
-            let records = fetched
-                .map_err(|code| code.to_string())
-                .and_then(|fetched| {
-                    came += fetched.size;
-                    fetched
-                        .records
-                        .map_err(|error| format!("cannot understand them: {error}"))
-                });
-            match records {
-                Ok(records) => {
-                    records.values.iter().for_each(|value| each(value));
-                    let next = records.next.unwrap_or(from);
-                    is_stuck &= next <= from;
-                    if next < to {
-                        self.ahead.insert(asked, (next.max(from), to));
-                    }
-                }
-                Err(why) => {
-                    is_stuck = false;
-                    let partition = named(&[partition]);
-                    let problem = format!("messages of {partition} from {from} on: {why}");
-                    self.problems.push(ServiceError::Unclear(problem));
-                }
-            }
-        }
-        if is_stuck {
-            self.ask_for_more()?;
-        }
-        Ok(came)
-    }
-
-    /// A message is larger than what was asked for, and old brokers send no more than that.
-    fn ask_for_more(&mut self) -> Result<(), ServiceError> {
-        if self.sizes.each >= Self::ALL {
-            let stuck: Vec<TopicPartition> = self.ahead.keys().copied().cloned().collect();
-            return Err(ServiceError::Unclear(format!(
-                "no messages come of {}",
-                named(&stuck)
-            )));
-        }
-        self.sizes.each = self.sizes.each.saturating_mul(8).min(Self::ALL);
-        Ok(())
     }
 }
 

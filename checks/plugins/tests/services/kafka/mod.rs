@@ -468,6 +468,21 @@ fn what_is_beyond_the_end_or_without_one() {
     );
 }
 
+#[test]
+fn a_group_that_may_be_on_a_broker_that_is_away() {
+    let mut cluster = with_groups();
+    cluster.brokers.insert(3, Some(("127.0.0.1".to_owned(), 1)));
+    let at = address(&cluster.start());
+    says(
+        &["check-kafka-lag", "--server", &at, "-g", "nobody"],
+        &format!(
+            "CheckKafkaLag CRITICAL: broker 3: connecting to {AWAY} failed: Connection refused \
+             (os error 111); is it running, and is this its address?; there may be no group nobody"
+        ),
+        2,
+    );
+}
+
 /// Kafka 0.9 does not list groups that only commit, and 0.8.2 has no list of groups.
 #[test]
 fn a_group_that_is_in_no_list_is_found_by_its_name() {

@@ -210,6 +210,13 @@ fn messages_that_are_no_reports() {
         "CheckSamza UNKNOWN: messages of metrics-1 from 7 on: cannot understand them: a format of 9",
         3,
     );
+    // What is missing may be among them.
+    says(
+        &["check-samza", "--server", &at, "--containers", "2"],
+        "CheckSamza UNKNOWN: messages of metrics-1 from 7 on: cannot understand them: a format of 9; \
+         job wordcount 1: 1 container reported, expected 2",
+        3,
+    );
 }
 
 /// Kafka 0.9 does not find messages by their time, and sends no more than it is asked for.

@@ -1,5 +1,7 @@
 //! Whether Samza's jobs and containers report, and how they are.
 
+mod seen;
+
 use std::collections::BTreeMap;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
@@ -7,10 +9,9 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
 use crate::service::kafka;
-use crate::service::samza::{self, Container, Job, Reports};
-use crate::status::{
-    Findings, Limit, Limits, Outcome, Perfdata, Status, Unit, counted, hundredths,
-};
+use crate::service::samza::{self, Reports};
+use crate::status::{Findings, Limit, Limits, Outcome, Status, counted};
+use seen::Seen;
 
 /// See `docs/checks/check-samza.md`.
 pub(super) static CHECK: Check = Check {
@@ -183,34 +184,33 @@ fn judge(reports: &Reports, wanted: &Wanted, now: u64) -> Outcome {
         ));
     }
     if reports.jobs.is_empty() && reports.problems.is_empty() {
-        let (status, what) = match strange.pop() {
-            _ if !reports.has_topic => (
+        let messages = counted(reports.messages, "message");
+        let all_strange =
+            matches!(&reports.strange, Some((count, _)) if *count == reports.messages);
+        return match strange.pop() {
+            Some(strange) if all_strange => Outcome::new(Status::Unknown, strange),
+            _ if !reports.has_topic => Outcome::new(
                 Status::Critical,
                 format!("there is no topic {topic}, so no {which} reports"),
             ),
-            Some(strange)
-                if reports
-                    .strange
-                    .as_ref()
-                    .is_some_and(|(count, _)| *count == reports.messages) =>
-            {
-                (Status::Unknown, strange)
-            }
-            _ => (
+            _ => Outcome::new(
                 Status::Critical,
                 format!(
-                    "no {which} has reported to topic {topic} within {} s, in {}",
-                    wanted.window,
-                    counted(reports.messages, "message")
+                    "no {which} has reported to topic {topic} within {} s, in {messages}",
+                    wanted.window
                 ),
             ),
         };
-        return Outcome::new(status, what);
     }
+    // Where something could not be read, what is missing may be in there.
+    let missing = match reports.problems.as_slice() {
+        [] => Status::Critical,
+        [_, ..] => Status::Unknown,
+    };
     let (mut right, mut perfdata) = (Vec::new(), Vec::new());
     for (job, containers) in &reports.jobs {
         let seen = Seen::of(job, containers.iter(), now);
-        seen.judge(wanted, &mut findings);
+        seen.judge(wanted, missing, &mut findings);
         right.push(seen.words());
         perfdata.extend(seen.perfdata(wanted));
     }
@@ -228,160 +228,4 @@ fn judge(reports: &Reports, wanted: &Wanted, now: u64) -> Outcome {
     outcome.perfdata = perfdata;
     outcome.details.extend(strange);
     outcome
-}
-
-/// A job's containers.
-struct Seen<'a> {
-    name: String,
-    containers: Vec<One<'a>>,
-}
-
-/// A container.
-struct One<'a> {
-    name: &'a str,
-    host: &'a str,
-    /// How long ago it reported, in seconds; 0 where its clock is ahead.
-    age: u64,
-    container: &'a Container,
-}
-
-impl<'a> Seen<'a> {
-    fn of(
-        (name, id): &Job,
-        containers: impl Iterator<Item = (&'a String, &'a Container)>,
-        now: u64,
-    ) -> Self {
-        let containers = containers.map(|(name, container)| One {
-            name,
-            host: &container.host,
-            age: now.saturating_sub(u64::try_from(container.time / 1000).unwrap_or_default()),
-            container,
-        });
-        Self {
-            name: format!("{name} {id}"),
-            containers: containers.collect(),
-        }
-    }
-
-    fn judge(&self, wanted: &Wanted, findings: &mut Findings) {
-        let job = &self.name;
-        let there = self.containers.len();
-        if (there as u64) < wanted.containers {
-            let (there, expected) = (counted(there, "container"), wanted.containers);
-            let what = format!("job {job}: {there} reported, expected {expected}");
-            findings.add(Status::Critical, what);
-        }
-        for name in &wanted.names {
-            if !self.containers.iter().any(|one| one.name == name) {
-                findings.add(
-                    Status::Critical,
-                    format!("job {job}: {name} has not reported"),
-                );
-            }
-        }
-        for One {
-            name,
-            host,
-            age,
-            container,
-        } in &self.containers
-        {
-            let mut add = |limits: &Limits, status, what: String| {
-                let crossed = limits::crossed(limits, status);
-                findings.add(
-                    status,
-                    format!("job {job}: {name} on {host} {what}{crossed}"),
-                );
-            };
-            let status = wanted.age.judge(*age);
-            add(&wanted.age, status, format!("last reported {age} s ago"));
-            if let Some(time) = container.seconds("process") {
-                let milliseconds = hundredths(time * 1e3);
-                let status = wanted.process.judge(milliseconds);
-                let what = format!("takes {milliseconds} ms for a message");
-                add(&wanted.process, status, what);
-            }
-            if let Some(errors) = container.errors() {
-                let status = wanted.errors.judge(errors);
-                add(
-                    &wanted.errors,
-                    status,
-                    format!("has had {}", counted(errors, "error")),
-                );
-            }
-        }
-        if let Some(lag) = self.lag() {
-            let status = wanted.lag.judge(lag);
-            let crossed = limits::crossed(&wanted.lag, status);
-            let messages = counted(lag, "message");
-            findings.add(status, format!("job {job} has {messages} to read{crossed}"));
-        }
-    }
-
-    /// Of all containers that tell.
-    fn lag(&self) -> Option<u64> {
-        let all = self
-            .containers
-            .iter()
-            .filter_map(|one| one.container.behind());
-        all.reduce(u64::saturating_add)
-    }
-
-    /// The slowest container's time for a message, in seconds.
-    fn process(&self) -> Option<f64> {
-        let all = self
-            .containers
-            .iter()
-            .filter_map(|one| one.container.seconds("process"));
-        all.reduce(f64::max)
-    }
-
-    fn age(&self) -> u64 {
-        let all = self.containers.iter().map(|one| one.age);
-        all.max().unwrap_or_default()
-    }
-
-    fn words(&self) -> String {
-        let containers = counted(self.containers.len(), "container");
-        let mut words = format!(
-            "job {}: {containers}, last reported at most {} s ago",
-            self.name,
-            self.age()
-        );
-        if let Some(time) = self.process() {
-            words.push_str(&format!(", {} ms for a message", hundredths(time * 1e3)));
-        }
-        if let Some(lag) = self.lag() {
-            words.push_str(&format!(", {} to read", counted(lag, "message")));
-        }
-        words
-    }
-
-    fn perfdata(&self, wanted: &Wanted) -> Vec<Perfdata> {
-        let label = |what: &str| format!("{} {what}", self.name);
-        let mut figures = vec![
-            Perfdata::new(label("containers"), self.containers.len(), Unit::None).min(0),
-            Perfdata::new(label("age"), self.age(), Unit::Seconds)
-                .thresholds(wanted.age.thresholds())
-                .min(0),
-        ];
-        // The threshold is in milliseconds, the figure in seconds, so it goes without.
-        let process = self.process();
-        figures.extend(
-            process.map(|time| Perfdata::new(label("process"), time, Unit::Seconds).min(0)),
-        );
-        figures.extend(self.lag().map(|lag| {
-            let figure = Perfdata::new(label("lag"), lag, Unit::None);
-            figure.thresholds(wanted.lag.thresholds()).min(0)
-        }));
-        let errors = self
-            .containers
-            .iter()
-            .filter_map(|one| one.container.errors());
-        figures.extend(errors.reduce(u64::max).map(|errors| {
-            let figure = Perfdata::new(label("errors"), errors, Unit::None);
-            figure.thresholds(wanted.errors.thresholds()).min(0)
-        }));
-        figures
-    }
 }
