@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`part`] | what happens where a real part is missing |
 //! | [`rabbitmq`] | a `RabbitMQ` node of the test's own |
+//! | [`kafka`] | brokers of the test's own, and who produces and consumes |
 //! | [`redis`] | Redis servers and a sentinel of the test's own |
 //! | [`zookeeper`] | `ZooKeeper` servers of the test's own |
 //! | [`room`] | network, mount and process namespaces of the test's own |
@@ -48,6 +49,7 @@ pub mod endpoint;
 pub mod fabric;
 pub mod fixture;
 pub mod gate;
+pub mod kafka;
 pub mod leash;
 pub mod nameserver;
 pub mod network;

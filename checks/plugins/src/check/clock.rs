@@ -74,8 +74,7 @@ impl Found {
             self.findings.add(Status::Warning, what);
         }
         let (status, limit) = limits::judged(limits, offset.abs(), " ms");
-        let what =
-            format!("the clock is still to be moved by {offset} ms, the threshold is {limit}");
+        let what = format!("the clock is still to be moved by {offset} ms, threshold {limit}");
         self.findings.add(status, what);
         let leap = match clock.leap {
             Some(Leap::Inserted) => ", a leap second comes at midnight UTC",
@@ -96,7 +95,7 @@ impl Found {
         let which = if offset < 0.0 { "behind" } else { "ahead" };
         let (status, limit) = limits::judged(limits, offset.abs(), " ms");
         let is = format!("{server} is {} ms {which} (± {half} ms)", offset.abs());
-        let what = format!("{is}, the threshold is {limit}");
+        let what = format!("{is}, threshold {limit}");
         self.findings.add(status, what);
         self.right.push(format!("{is}, stratum {}", answer.stratum));
         let label = |what: &str| format!("{server} {what}");
@@ -166,7 +165,7 @@ mod tests {
         says(unkept, &format!("WARNING: {lost}"));
         let far = |offset| Clock { offset, ..KEPT };
         let moved = |by: &str, limit: &str| {
-            format!("the clock is still to be moved by {by} ms, the threshold is {limit} ms")
+            format!("the clock is still to be moved by {by} ms, threshold {limit} ms")
         };
         says(far(0.01), &format!("WARNING: {}", moved("10", "10")));
         says(far(-0.25), &format!("CRITICAL: {}", moved("-250", "100")));
@@ -196,11 +195,11 @@ mod tests {
         );
         says(
             -0.02,
-            "WARNING: ntp1:123 is 20 ms behind (± 0.25 ms), the threshold is 10 ms",
+            "WARNING: ntp1:123 is 20 ms behind (± 0.25 ms), threshold 10 ms",
         );
         says(
             3600.0,
-            "CRITICAL: ntp1:123 is 3600000 ms ahead (± 0.25 ms), the threshold is 100 ms",
+            "CRITICAL: ntp1:123 is 3600000 ms ahead (± 0.25 ms), threshold 100 ms",
         );
     }
 

@@ -165,7 +165,7 @@ impl Found {
         let share = by_share.percent();
         let (status, limit) = limits::judged(limits, share, "%");
         let what = format!(
-            "cpu{} runs at {} of {} MHz ({share}%), the threshold is {limit}",
+            "cpu{} runs at {} of {} MHz ({share}%), threshold {limit}",
             by_share.processor,
             by_share.megahertz(),
             by_share.highest / 1000

@@ -79,8 +79,11 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
             Err((status, what)) => findings.add(status, format!("{server}: {what}")),
         }
         let slow = limits.judge(time);
-        let met = limits.met(slow);
-        findings.add(slow, format!("{server} answered after {time:.6} s, {met}"));
+        let reached = limits::reached(&limits, slow);
+        findings.add(
+            slow,
+            format!("{server} answered after {time:.6} s{reached}"),
+        );
         let label = match &servers[..] {
             [_] => "time".to_owned(),
             _ => format!("time of {server}"),

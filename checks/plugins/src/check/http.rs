@@ -214,7 +214,7 @@ fn judge(answer: &Answer, wanted: &Wanted<'_>, limits: &Limits, now: u64) -> Out
     let slow = limits.judge(time);
     findings.add(
         slow,
-        format!("{code} after {time:.6} s, {}", limits.met(slow)),
+        format!("{code} after {time:.6} s{}", limits::reached(limits, slow)),
     );
     let figure = Perfdata::new("time", time, Unit::Seconds);
     let mut perfdata = vec![
@@ -225,7 +225,7 @@ fn judge(answer: &Answer, wanted: &Wanted<'_>, limits: &Limits, now: u64) -> Out
         let (days, last) = (own.days_left(now), own.last_day());
         if let Some(wanted) = wanted.expiry.filter(|wanted| days <= *wanted) {
             let left = counted(days, "day");
-            let what = format!("its certificate expires in {left} ({last}), warning at {wanted}");
+            let what = format!("its certificate expires in {left} ({last}), threshold {wanted}");
             findings.add(Status::Warning, what);
         }
         perfdata.push(Perfdata::new("days left", days, Unit::None));

@@ -23,6 +23,8 @@ mod http;
 mod hugepages;
 mod infiniband;
 mod interface;
+mod kafka;
+mod kafka_lag;
 mod kernel_log;
 mod limits;
 mod load;
@@ -38,6 +40,7 @@ mod rabbitmq;
 mod rdma;
 mod redis;
 pub mod runner;
+mod samza;
 mod sensu;
 mod slurm;
 mod smart;
@@ -116,6 +119,9 @@ static ALL: &[&Check] = &[
     &docker::CHECK,
     &docker_container::CHECK,
     &swarm::CHECK,
+    &kafka::CHECK,
+    &kafka_lag::CHECK,
+    &samza::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::{Arg, ArgMatches};
 
-use crate::check::Check;
+use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
 use crate::service::ping::{self, Pings};
 use crate::status::{
@@ -173,18 +173,18 @@ fn judge(host: &str, pings: &Pings, [average, loss]: &[Limits; 2]) -> Outcome {
     let mut right = String::new();
     if let Some(time) = pings.average() {
         let status = loss.judge(percent);
-        let met = loss.met(status);
+        let reached = limits::reached(loss, status);
         findings.add(
             status,
-            format!("{unsuccessful}, {percent}% lost, {met}{why}"),
+            format!("{unsuccessful}, {percent}% lost{reached}{why}"),
         );
         // To the microsecond.
         let time = (time * 1000.0).round() / 1000.0;
         let slow = average.judge(time);
-        let met = average.met(slow);
+        let reached = limits::reached(average, slow);
         findings.add(
             slow,
-            format!("{host} answers after {time} ms on average, {met}"),
+            format!("{host} answers after {time} ms on average{reached}"),
         );
         right = format!(
             "ICMP ping successful for host: {host} ({answered}/{sent}), {time} ms on average"
@@ -244,29 +244,29 @@ mod tests {
                 &[1.0; 4],
                 &[],
                 Status::Warning,
-                "ICMP ping unsuccessful for host: venus001 (successful: 4/5), 20% lost, warning at 20",
+                "ICMP ping unsuccessful for host: venus001 (successful: 4/5), 20% lost, threshold 20",
             ),
             (
                 5,
                 &[1.0; 2],
                 &[],
                 Status::Critical,
-                "ICMP ping unsuccessful for host: venus001 (successful: 2/5), 60% lost, critical at 60",
+                "ICMP ping unsuccessful for host: venus001 (successful: 2/5), 60% lost, threshold 60",
             ),
             (
                 2,
                 &[100.0, 100.0],
                 &[],
                 Status::Warning,
-                "venus001 answers after 100 ms on average, warning at 100",
+                "venus001 answers after 100 ms on average, threshold 100",
             ),
             (
                 4,
                 &[600.0; 2],
                 &[],
                 Status::Critical,
-                "venus001 answers after 600 ms on average, critical at 500; \
-                 ICMP ping unsuccessful for host: venus001 (successful: 2/4), 50% lost, warning at 20",
+                "venus001 answers after 600 ms on average, threshold 500; \
+                 ICMP ping unsuccessful for host: venus001 (successful: 2/4), 50% lost, threshold 20",
             ),
             (
                 3,
@@ -281,7 +281,7 @@ mod tests {
                 &[1.0; 2],
                 &["-W", "0.5", "-C", "0.2"],
                 Status::Warning,
-                "ICMP ping unsuccessful for host: venus001 (successful: 2/4), 50% lost, warning at 50",
+                "ICMP ping unsuccessful for host: venus001 (successful: 2/4), 50% lost, threshold 50",
             ),
             (
                 4,
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(
             outcome.text("CheckPING", true),
             "CheckPING WARNING: ICMP ping unsuccessful for host: v w (successful: 3/4), 25% lost, \
-             warning at 20: No route / 'x'=1 | 'rta'=0.002s;0.1;0.5;0 'loss'=25%;20;60;0;100\n"
+             threshold 20: No route / 'x'=1 | 'rta'=0.002s;0.1;0.5;0 'loss'=25%;20;60;0;100\n"
         );
     }
 

@@ -84,10 +84,10 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
             }
         };
         let status = limits.judge(time);
-        let met = limits.met(status);
+        let reached = limits::reached(&limits, status);
         findings.add(
             status,
-            format!("connecting to {server} took {time:.6} s, {met}"),
+            format!("connecting to {server} took {time:.6} s{reached}"),
         );
         let figure = Perfdata::new(server.port.to_string(), time, Unit::Seconds);
         perfdata.push(figure.thresholds(limits.thresholds()).min(0));

@@ -169,8 +169,7 @@ impl Found {
         for (name, count) in report.defects() {
             let (status, limit) = limits::judged(&all.defects, count, "");
             let unit = if name.contains(' ') { "" } else { " sectors" };
-            let what =
-                format!("{disk} ({model}) has {count} {name}{unit}, the threshold is {limit}");
+            let what = format!("{disk} ({model}) has {count} {name}{unit}, threshold {limit}");
             self.findings.add(status, what);
             let figure = Perfdata::new(format!("{disk} {name}"), count, Unit::None);
             let figure = figure.thresholds(all.defects.thresholds());
@@ -178,9 +177,8 @@ impl Found {
         }
         if let Some(percent) = report.wear() {
             let (status, limit) = limits::judged(&all.wear, percent, "%");
-            let what = format!(
-                "{disk} ({model}) has used {percent}% of its life, the threshold is {limit}"
-            );
+            let what =
+                format!("{disk} ({model}) has used {percent}% of its life, threshold {limit}");
             self.findings.add(status, what);
             let figure = Perfdata::new(format!("{disk} wear"), percent, Unit::Percent);
             self.perfdata
@@ -188,7 +186,7 @@ impl Found {
         }
         if let Some(degrees) = report.temperature() {
             let (status, limit) = limits::judged(&all.temperature, degrees, "°C");
-            let what = format!("{disk} ({model}) has {degrees}°C, the threshold is {limit}");
+            let what = format!("{disk} ({model}) has {degrees}°C, threshold {limit}");
             self.findings.add(status, what);
             let figure = Perfdata::new(format!("{disk} temperature"), degrees, Unit::None);
             self.perfdata

@@ -158,7 +158,7 @@ impl Found {
             (warning, critical) => Limits::at_least(warning, critical)?,
         };
         let (status, limit) = limits::judged(&limits, degrees, "°C");
-        let what = format!("{name} has {degrees}°C, the threshold is {limit}");
+        let what = format!("{name} has {degrees}°C, threshold {limit}");
         self.findings.add(status, what);
         if self
             .hottest

@@ -101,8 +101,9 @@ fn judge(
             )
         } else {
             let status = limits.judge(days);
-            let (left, last, met) = (counted(days, "day"), one.last_day(), limits.met(status));
-            (status, format!("has {left} left ({last}), {met}"))
+            let (left, last) = (counted(days, "day"), one.last_day());
+            let reached = limits::reached(limits, status);
+            (status, format!("has {left} left ({last}){reached}"))
         };
         findings.add(status, format!("{place}: certificate {subject} {what}"));
         if shortest.is_none_or(|(least, _)| days < least) {
@@ -168,19 +169,19 @@ mod tests {
             (31, "OK: f: certificate a has 31 days left (2016-02-17)"),
             (
                 30,
-                "WARNING: f: certificate a has 30 days left (2016-02-16), warning at 30",
+                "WARNING: f: certificate a has 30 days left (2016-02-16), threshold 30",
             ),
             (
                 7,
-                "CRITICAL: f: certificate a has 7 days left (2016-01-24), critical at 7",
+                "CRITICAL: f: certificate a has 7 days left (2016-01-24), threshold 7",
             ),
             (
                 1,
-                "CRITICAL: f: certificate a has 1 day left (2016-01-18), critical at 7",
+                "CRITICAL: f: certificate a has 1 day left (2016-01-18), threshold 7",
             ),
             (
                 0,
-                "CRITICAL: f: certificate a has 0 days left (2016-01-17), critical at 7",
+                "CRITICAL: f: certificate a has 0 days left (2016-01-17), threshold 7",
             ),
             (
                 -1,
@@ -209,7 +210,7 @@ mod tests {
         assert_eq!(
             text,
             "CheckTLSExpiry CRITICAL: f: certificate a is for d / 'e'=1 , not for c; \
-             f: certificate b CheckX OK: / 'x'=1 has 20 days left (2016-02-06), warning at 30 \
+             f: certificate b CheckX OK: / 'x'=1 has 20 days left (2016-02-06), threshold 30 \
              | 'days left'=99;30:;7: 'days left of b_CheckX OK: _ ''x''_1'=20;30:;7:\n"
         );
     }

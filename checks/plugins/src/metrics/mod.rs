@@ -11,10 +11,12 @@ mod dns;
 mod docker;
 mod figures;
 mod http;
+mod kafka;
 mod ping;
 mod port;
 mod rabbitmq;
 mod redis;
+mod samza;
 mod sensu;
 mod slurm;
 mod smart;
@@ -66,6 +68,8 @@ static ALL: &[&Metrics] = &[
     &smart::METRICS,
     &docker::METRICS,
     &swarm::METRICS,
+    &kafka::METRICS,
+    &samza::METRICS,
 ];
 
 /// All metrics of services, in the order in which they are listed.

@@ -127,20 +127,6 @@ impl Limits {
         self.critical
     }
 
-    /// The one that led to this status, in words: `warning at 80`, `critical at 10:20`.
-    #[must_use]
-    pub fn met(&self, status: Status) -> String {
-        let (word, limit) = match status {
-            Status::Critical => ("critical", self.critical),
-            Status::Warning | Status::Ok | Status::Unknown => ("warning", self.warning),
-        };
-        match limit {
-            Some(Limit::Number(number)) => format!("{word} at {number}"),
-            Some(Limit::Range(range)) => format!("{word} at {range}"),
-            None => word.to_owned(),
-        }
-    }
-
     /// In the form of figures, which has no threshold that alerts when it is just reached.
     #[must_use]
     pub fn thresholds(&self) -> Thresholds {
@@ -186,8 +172,6 @@ mod tests {
             [20, 21, 35].map(|value| range.judge(value)),
             [Ok, Warning, Critical]
         );
-        assert_eq!(high.met(Status::Critical), "critical at 90.5");
-        assert_eq!(range.met(Status::Warning), "warning at 10:20");
         let none = Limits::at_least(None, None).unwrap();
         assert_eq!(none.judge(f64::INFINITY), Ok);
         assert_eq!(limits(Limits::at_most, "", "5").unwrap().judge(5), Critical);

@@ -72,7 +72,7 @@ fn says(servers: &[SocketAddr], args: &[&str], line: &str, status: i32) {
 fn how_far_it_is_from_that_of_a_server() {
     // On the way back some time goes by, so it is a little less than a second.
     let second = ahead(1);
-    let far = "S0 is N ms ahead (± N ms), the threshold is";
+    let far = "S0 is N ms ahead (± N ms), threshold";
     says(&[second], &[], &format!("CRITICAL: {far} 100 ms"), 2);
     let args = ["-w", "100", "-c", "1000"];
     says(&[second], &args, &format!("WARNING: {far} 100 ms"), 1);
@@ -83,7 +83,7 @@ fn how_far_it_is_from_that_of_a_server() {
     says(&[second], &range, &format!("WARNING: {far} @100:1000"), 1);
     // Behind: it has the time of a question that it got an hour ago.
     let hour = server(|sent| Some(answer(0x24, 2, *b"GPS\0", sent, sent - 3600 * SECOND)));
-    let behind = "S0 is N ms behind (± N ms), the threshold is 100 ms";
+    let behind = "S0 is N ms behind (± N ms), threshold 100 ms";
     says(&[hour], &[], &format!("CRITICAL: {behind}"), 2);
 }
 
@@ -112,7 +112,7 @@ fn a_server_that_tells_nothing_is_unknown() {
                 is it running, and is this its address?";
     says(&[nobody], &[], &format!("UNKNOWN: {away}"), 3);
     // One of two: the other is judged all the same.
-    let both = format!("CRITICAL: S1 is N ms ahead (± N ms), the threshold is 100 ms; {away}");
+    let both = format!("CRITICAL: S1 is N ms ahead (± N ms), threshold 100 ms; {away}");
     says(&[nobody, ahead(5)], &[], &both, 2);
 }
 

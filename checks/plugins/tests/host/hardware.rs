@@ -104,7 +104,7 @@ fn sensors_by_their_own_limits_or_by_given_ones() {
         );
     };
     let heat = |degrees: &str, limit: &str| {
-        format!("coretemp Package id 0 has {degrees}°C, the threshold is {limit}°C")
+        format!("coretemp Package id 0 has {degrees}°C, threshold {limit}°C")
     };
     says(
         &[],
@@ -267,9 +267,9 @@ fn processors_that_are_slow_or_were_throttled() {
     says(&args, &format!("{fine}{figures}"), 0);
 
     write(10, "cpufreq/scaling_cur_freq", "1200500");
-    let slow = "cpu10 runs at 1200 of 3000 MHz (40.02%), the threshold is 50%";
+    let slow = "cpu10 runs at 1200 of 3000 MHz (40.02%), threshold 50%";
     says(&["-w", "50", "-c", "25"], &format!("WARNING: {slow}"), 1);
-    let slow = "cpu10 runs at 1200 of 3000 MHz (40.02%), the threshold is 45%";
+    let slow = "cpu10 runs at 1200 of 3000 MHz (40.02%), threshold 45%";
     says(&["-w", "50", "-c", "45"], &format!("CRITICAL: {slow}"), 2);
     says(
         &["--min", "1500"],

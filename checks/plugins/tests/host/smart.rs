@@ -109,7 +109,7 @@ fn each_way_to_be_ill() {
             "\"value\": 3,",
             "\"value\": 10,",
             &[],
-            format!("WARNING: {SDA} has 10 reallocated sectors, the threshold is 10"),
+            format!("WARNING: {SDA} has 10 reallocated sectors, threshold 10"),
             1,
         ),
         (
@@ -117,7 +117,7 @@ fn each_way_to_be_ill() {
             "\"value\": 3,",
             "\"value\": 4294967396,",
             &[],
-            format!("CRITICAL: {SDA} has 100 reallocated sectors, the threshold is 100"),
+            format!("CRITICAL: {SDA} has 100 reallocated sectors, threshold 100"),
             2,
         ),
         (
@@ -133,7 +133,7 @@ fn each_way_to_be_ill() {
             "\"media_errors\": 0",
             "\"media_errors\": 12",
             &[],
-            format!("WARNING: {NVME} has 12 media errors, the threshold is 10"),
+            format!("WARNING: {NVME} has 12 media errors, threshold 10"),
             1,
         ),
         (
@@ -141,7 +141,7 @@ fn each_way_to_be_ill() {
             "\"percentage_used\": 4",
             "\"percentage_used\": 101",
             &[],
-            format!("CRITICAL: {NVME} has used 101% of its life, the threshold is 100%"),
+            format!("CRITICAL: {NVME} has used 101% of its life, threshold 100%"),
             2,
         ),
         (
@@ -150,8 +150,8 @@ fn each_way_to_be_ill() {
             "\"percentage_used\": 5",
             &["-W", "5", "-t", "40", "-T", "50"],
             format!(
-                "WARNING: {NVME} has used 5% of its life, the threshold is 5%; \
-                 {NVME} has 41°C, the threshold is 40°C"
+                "WARNING: {NVME} has used 5% of its life, threshold 5%; \
+                 {NVME} has 41°C, threshold 40°C"
             ),
             1,
         ),

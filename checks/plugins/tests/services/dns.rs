@@ -82,7 +82,7 @@ fn what_a_name_resolves_to() {
     assert_eq!(
         without_fractions(&text),
         format!(
-            "CheckDNS WARNING: {address} answered after 0.# s, warning at 0 | 'time'=0.#s;0;;0\n"
+            "CheckDNS WARNING: {address} answered after 0.# s, threshold 0 | 'time'=0.#s;0;;0\n"
         )
     );
     assert_eq!(status, 1);

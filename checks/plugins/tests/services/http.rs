@@ -154,8 +154,8 @@ fn time_is_judged_where_thresholds_are_given() {
     let (server, _) = server(&response(PAGE[0], PAGE[1], PAGE[2]));
     let url = server.url();
     for (limits, status, code, met) in [
-        (["-w", "0", "-c", "60"], "WARNING", 1, "warning at 0"),
-        (["-w", "0", "-c", "0"], "CRITICAL", 2, "critical at 0"),
+        (["-w", "0", "-c", "60"], "WARNING", 1, "threshold 0"),
+        (["-w", "0", "-c", "0"], "CRITICAL", 2, "threshold 0"),
     ] {
         let args = ["check-http", "--url", &url, "--perfdata"];
         let (text, got) = check(&[&args[..], &limits].concat());

@@ -12,6 +12,7 @@ mod consul;
 mod dns;
 mod docker;
 mod http;
+mod kafka;
 mod ping;
 mod port;
 mod rabbitmq;

@@ -69,8 +69,8 @@ fn time_is_judged_where_thresholds_are_given() {
     let open = greeting().0.port().to_string();
     let args = ["check-port", "--port", &open, "--perfdata"];
     for (limits, status, code, met) in [
-        (["-w", "0", "-c", "60"], "WARNING", 1, "warning at 0"),
-        (["-w", "0", "-c", "0"], "CRITICAL", 2, "critical at 0"),
+        (["-w", "0", "-c", "60"], "WARNING", 1, "threshold 0"),
+        (["-w", "0", "-c", "0"], "CRITICAL", 2, "threshold 0"),
     ] {
         let (text, got) = check(&[&args[..], &limits].concat());
         let (limit, most) = (limits[1], limits[3]);

@@ -93,7 +93,7 @@ fn one_that_is_valid_for_long() {
         text,
         format!(
             "CheckTLSExpiry CRITICAL: @: certificate venus001 has {days} days left (2100-01-01), \
-             critical at 99998 | 'days left'={days};99999:;99998:\n"
+             threshold 99998 | 'days left'={days};99999:;99998:\n"
         )
     );
     assert_eq!(status, 2);
@@ -102,7 +102,7 @@ fn one_that_is_valid_for_long() {
         text,
         format!(
             "CheckTLSExpiry WARNING: @: certificate venus001 has {days} days left (2100-01-01), \
-             warning at 99999\n"
+             threshold 99999\n"
         )
     );
     assert_eq!(status, 1);
@@ -120,7 +120,7 @@ fn all_of_a_chain_counts() {
         text,
         format!(
             "CheckTLSExpiry WARNING: @: certificate authority between has {between} days left \
-             (2099-01-01), warning at {limit} | 'days left'={own};{limit}:;7: \
+             (2099-01-01), threshold {limit} | 'days left'={own};{limit}:;7: \
              'days left of authority between'={between};{limit}:;7:\n"
         )
     );
@@ -297,7 +297,7 @@ fn web_servers_with_tls() {
     says(
         &[&given[..], &["--expiry", "99999"]].concat(),
         &format!(
-            "CheckHTTP WARNING: its certificate expires in {days} days (2100-01-01), warning at 99999"
+            "CheckHTTP WARNING: its certificate expires in {days} days (2100-01-01), threshold 99999"
         ),
         1,
     );

@@ -42,7 +42,7 @@ fn the_time_of_a_real_server() {
         // It has the clock that we have.
         let is = "127.0.0.1:123 is N ms off";
         says_but_figures(&[], &format!("OK: {is}, stratum 5"), 0);
-        let far = |limit: &str| format!("{is}, the threshold is {limit} ms");
+        let far = |limit: &str| format!("{is}, threshold {limit} ms");
         says_but_figures(&["-w", "0"], &format!("WARNING: {}", far("0")), 1);
         let args = ["-w", "0", "-c", "0"];
         says_but_figures(&args, &format!("CRITICAL: {}", far("0")), 2);

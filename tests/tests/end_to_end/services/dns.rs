@@ -69,7 +69,7 @@ fn what_named_answers() {
     let (text, status) = check(&[&args[..], &["-w", "0"]].concat());
     let start = format!("CheckDNS WARNING: {at} answered after 0.");
     assert!(
-        text.starts_with(&start) && text.ends_with(" s, warning at 0\n"),
+        text.starts_with(&start) && text.ends_with(" s, threshold 0\n"),
         "{text}"
     );
     assert_eq!(status, 1);

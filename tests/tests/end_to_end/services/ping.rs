@@ -81,19 +81,19 @@ fn loss_and_the_end_of_it() {
             (
                 4,
                 &[][..],
-                format!("WARNING: {unsuccessful} 6/8), 25% lost, warning at 20"),
+                format!("WARNING: {unsuccessful} 6/8), 25% lost, threshold 20"),
                 1,
             ),
             (
                 4,
                 &["-c", "25%"],
-                format!("CRITICAL: {unsuccessful} 6/8), 25% lost, critical at 25"),
+                format!("CRITICAL: {unsuccessful} 6/8), 25% lost, threshold 25"),
                 2,
             ),
             (
                 2,
                 &["-C", "0.5"],
-                format!("CRITICAL: {unsuccessful} 4/8), 50% lost, critical at 50"),
+                format!("CRITICAL: {unsuccessful} 4/8), 50% lost, threshold 50"),
                 2,
             ),
             (1, &[], format!("CRITICAL: {unsuccessful} 0/8)"), 2),
@@ -140,10 +140,10 @@ fn a_slow_line() {
     let slow = "10.9.0.2 answers after # ms on average,";
     let host = [&host[..], &["--wait", "5"]].concat();
     let (text, status) = without_time(said(&host));
-    assert_eq!(text, format!("CheckPING WARNING: {slow} warning at 100"));
+    assert_eq!(text, format!("CheckPING WARNING: {slow} threshold 100"));
     assert_eq!(status, 1);
     let (text, status) = without_time(said(&[&host[..], &["-c", "200"]].concat()));
-    assert_eq!(text, format!("CheckPING CRITICAL: {slow} critical at 200"));
+    assert_eq!(text, format!("CheckPING CRITICAL: {slow} threshold 200"));
     assert_eq!(status, 2);
     room.sh("tc qdisc del dev veth1 root");
     assert_eq!(without_time(said(&host)), fine("10.9.0.2"));

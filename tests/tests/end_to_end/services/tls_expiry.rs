@@ -92,8 +92,8 @@ fn certificates_that_expire() {
     let Some(mut site) = Site::new() else { return };
     assert_eq!(site.said(), fine());
     for (days, status, word, what) in [
-        (20, 1, "WARNING", "has 20 days left (DATE), warning at 30"),
-        (5, 2, "CRITICAL", "has 5 days left (DATE), critical at 7"),
+        (20, 1, "WARNING", "has 20 days left (DATE), threshold 30"),
+        (5, 2, "CRITICAL", "has 5 days left (DATE), threshold 7"),
         (-3, 2, "CRITICAL", "expired 2 days ago (DATE)"),
     ] {
         let wish = Wish::default();
