@@ -149,7 +149,13 @@ fn containers_that_are_killed_paused_unhealthy_or_out_of_memory_and_recover() {
     room.sh("docker exec web sh -c ': >/well'");
     container_comes_to_be(&url, "web", "OK: 1 container runs: web");
 
-    room.sh("docker run -d --name oom -m 8m bb tail /dev/zero; docker wait oom");
+    // That it ended and why comes to Docker in two messages, of which it may miss the second.
+    room.sh("docker run -d --name oom -m 8m bb tail /dev/zero
+        docker wait oom
+        until docker inspect -f '{{.State.OOMKilled}}' oom | grep -q true; do
+            docker start oom
+            docker wait oom
+        done");
     container_is(
         &url,
         &["--name", "oom"],
