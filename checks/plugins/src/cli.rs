@@ -79,26 +79,35 @@ impl Called {
 /// was called: if it is exactly that of a command, this is meant.
 pub fn run(args: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> Status {
     let args: Vec<OsString> = args.into_iter().collect();
-    let mut names = args.iter().take(2).map(|name| command_called(name));
-    let (by_link, by_argument) = (names.next().flatten(), names.next().flatten());
-    match (by_link, by_argument) {
-        (Some(called), _) => match called.command().try_get_matches_from(&args) {
-            Ok(matches) => called.run(&matches, world),
-            Err(error) => refuse(called.name(), Some(called), &error, world),
-        },
-        (None, called) => match program().try_get_matches_from(&args) {
-            Ok(matches) => dispatch(&matches, world),
-            Err(error) => {
-                let command = called.map(|called| format!("{PROGRAM} {}", called.name()));
-                let command = command.as_deref().unwrap_or(PROGRAM);
-                refuse(command, called, &error, world)
-            }
-        },
+    if let Some(called) = args.first().and_then(|name| by_link(name)) {
+        return run_called(called, called.name(), &args, world);
+    }
+    // Without the command lines of all the others, which cost more than most checks do.
+    if let Some((called, args)) = args.get(1..).and_then(by_argument) {
+        let command = format!("{PROGRAM} {}", called.name());
+        return run_called(called, &command, args, world);
+    }
+    match program().try_get_matches_from(&args) {
+        Ok(matches) => dispatch(&matches, world),
+        Err(error) => refuse(PROGRAM, None, &error, world),
     }
 }
 
-fn command_called(called: &OsStr) -> Option<Called> {
-    Called::find(Path::new(called).file_name()?.to_str()?)
+fn by_link(name: &OsStr) -> Option<Called> {
+    Called::find(Path::new(name).file_name()?.to_str()?)
+}
+
+fn by_argument(args: &[OsString]) -> Option<(Called, &[OsString])> {
+    Some((Called::find(args.first()?.to_str()?)?, args))
+}
+
+/// `command` is what the user wrote to mean it, and the first of the arguments its name.
+fn run_called(called: Called, command: &str, args: &[OsString], world: &mut World<'_>) -> Status {
+    let line = called.command().bin_name(command);
+    match line.try_get_matches_from(args) {
+        Ok(matches) => called.run(&matches, world),
+        Err(error) => refuse(command, Some(called), &error, world),
+    }
 }
 
 /// The command line with each command below it.
