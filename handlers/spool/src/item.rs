@@ -59,7 +59,8 @@ impl Item {
     }
 
     /// How long ago it was put; no time at all where the clock was set back since.
-    pub(crate) fn age(&self, now: SystemTime) -> Duration {
+    #[must_use]
+    pub fn age(&self, now: SystemTime) -> Duration {
         let put = UNIX_EPOCH + Duration::from_nanos(self.put);
         now.duration_since(put).unwrap_or_default()
     }

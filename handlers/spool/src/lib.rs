@@ -193,8 +193,8 @@ pub struct Waiting {
     pub items: Vec<Item>,
     /// How many were too old, or too much, and are gone.
     pub dropped: usize,
-    /// How many were [set aside](MOST_TRIES) just now.
-    pub set_aside: usize,
+    /// Those that were [set aside](MOST_TRIES) just now.
+    pub set_aside: Vec<Item>,
 }
 
 impl Turn<'_> {
@@ -214,7 +214,7 @@ impl Turn<'_> {
             if item.tries() >= MOST_TRIES {
                 let aside = path.with_added_extension(ASIDE);
                 fs::rename(&path, aside).map_err(self.spool.error("write to"))?;
-                waiting.set_aside += 1;
+                waiting.set_aside.push(item);
             } else if is_old || metadata.len() > left {
                 fs::remove_file(&path).map_err(self.spool.error("write to"))?;
                 waiting.dropped += 1;
@@ -228,6 +228,7 @@ impl Turn<'_> {
             }
         }
         waiting.items.reverse();
+        waiting.set_aside.reverse();
         Ok(waiting)
     }
 
@@ -252,6 +253,12 @@ impl Turn<'_> {
     /// The bytes of an item.
     pub fn read(&self, item: &Item) -> Result<Vec<u8>, SpoolError> {
         fs::read(self.spool.dir.join(item.name())).map_err(self.spool.error("read"))
+    }
+
+    /// The bytes of one that was set aside.
+    pub fn read_aside(&self, item: &Item) -> Result<Vec<u8>, SpoolError> {
+        let path = self.spool.dir.join(item.name());
+        fs::read(path.with_added_extension(ASIDE)).map_err(self.spool.error("read"))
     }
 
     /// Notes that its delivery begins.
@@ -367,7 +374,8 @@ mod tests {
         }
         let turn = spool.try_turn().unwrap().unwrap();
         let waiting = turn.waiting(at(1)).unwrap();
-        assert_eq!((waiting.items.len(), waiting.set_aside), (0, 1));
+        assert_eq!(waiting.items, []);
+        assert_eq!(turn.read_aside(&waiting.set_aside[0]).unwrap(), b"x");
         assert_eq!(turn.waiting(at(1)).unwrap(), Waiting::default());
         let aside = |dir: &Path| fs::read_dir(dir).unwrap().count();
         assert_eq!(aside(dir.path()), 2, "it and the lock");
