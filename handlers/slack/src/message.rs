@@ -20,8 +20,10 @@ const MOST_ATTACHMENTS: usize = 100;
 
 /// The longest text of an attachment, in characters: what Slack recommends at most.
 const LONGEST_TEXT: usize = 4000;
-/// The longest value of a field, in characters.
+/// The longest value of a field, in characters; and what is shown of subscriptions.
 const LONGEST_FIELD: usize = 1000;
+/// The longest name or address, in characters.
+const LONGEST_NAME: usize = 200;
 /// How many clients of a group are shown with what their checks said.
 const SHOWN: usize = 10;
 
@@ -74,7 +76,7 @@ pub fn of_event(event: &Event, settings: &Settings) -> Result<Vec<Message>, Temp
     }
     let severity = event.severity();
     let words = Words::of(settings);
-    let address = words.escape(event.client_address().unwrap_or(""));
+    let address = words.name(event.client_address().unwrap_or(""));
     let fields = settings.fields.iter().map(|path| field(event, path, words));
     let attachment = Attachment {
         title: format!("{address} - {severity}"),
@@ -113,11 +115,11 @@ pub fn of_group(events: &[Event], settings: &Settings) -> Vec<Message> {
     let mut names: Vec<&str> = events.iter().map(Event::client_name).collect();
     names.sort_unstable();
     names.dedup();
-    let names: Vec<String> = fold(&names);
-    let check = words.escape(first.check_name());
+    let names: Vec<String> = fold(&names).iter().map(|name| words.name(name)).collect();
+    let check = words.name(first.check_name());
     let start = format!("{count} clients {severity} {check}: ");
     let fields = events.iter().take(SHOWN).map(|event| Field {
-        title: words.escape(event.client_name()),
+        title: words.name(event.client_name()),
         value: Some(words.field(first_line(event))),
         short: false,
     });
@@ -133,7 +135,6 @@ pub fn of_group(events: &[Event], settings: &Settings) -> Vec<Message> {
         .saturating_sub(start.chars().count());
     let texts = in_parts(&names, room);
     let attachments = texts.iter().enumerate().map(|(place, names)| {
-        let names = words.escape(names);
         let start = if place == 0 { start.as_str() } else { "" };
         Attachment {
             title: format!("{count} clients - {severity}"),
@@ -255,8 +256,8 @@ fn text(event: &Event, settings: &Settings) -> Result<String, TemplateError> {
     } else {
         let after = format!(
             " : {} : {}",
-            words.escape(event.client_address().unwrap_or("")),
-            words.escape(&event.subscriptions().join(",")),
+            words.name(event.client_address().unwrap_or("")),
+            words.field(&event.subscriptions().join(",")),
         );
         (words.prose(output(event)), after)
     };
@@ -321,8 +322,7 @@ fn in_parts(names: &[String], longest: usize) -> Vec<String> {
         let Some(part) = parts.last_mut() else {
             break;
         };
-        // As it will be once escaped.
-        let longer = escape(part).chars().count() + escape(name).chars().count() + 1;
+        let longer = part.chars().count() + name.chars().count() + 1;
         if part.is_empty() {
             part.push_str(name);
         } else if longer <= longest {
@@ -354,7 +354,7 @@ fn context(event: &Event, words: Words) -> Vec<Field> {
 /// `CLIENT/CHECK`, a link where there is a dashboard.
 fn incident(event: &Event, dashboard: Option<&str>, words: Words) -> String {
     let (client, check) = (event.client_name(), event.check_name());
-    let label = format!("{}/{}", words.escape(client), words.escape(check));
+    let label = format!("{}/{}", words.name(client), words.name(check));
     let Some(dashboard) = dashboard else {
         return label;
     };
@@ -364,11 +364,11 @@ fn incident(event: &Event, dashboard: Option<&str>, words: Words) -> String {
     } else {
         "/"
     };
-    format!(
-        "<{dashboard}{slash}{}?check={}|{label}>",
-        percent_encode(client),
-        percent_encode(check)
-    )
+    let [client, check] = [client, check].map(|name| {
+        let name: String = name.chars().take(LONGEST_NAME).collect();
+        percent_encode(&name)
+    });
+    format!("<{dashboard}{slash}{client}?check={check}|{label}>")
 }
 
 /// An attribute of the client or else of the check; `a.b` is also `b` inside `a`.
@@ -436,6 +436,11 @@ impl Words {
         } else {
             self.defuse(text.replace('&', "&amp;"))
         }
+    }
+
+    /// For a name.
+    fn name(self, text: &str) -> String {
+        cut(&self.escape(text), LONGEST_NAME)
     }
 
     /// For a field.
