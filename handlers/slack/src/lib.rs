@@ -17,7 +17,6 @@ pub mod delivery;
 pub mod filter;
 pub mod incident;
 pub mod message;
-mod names;
 pub mod queue;
 pub mod settings;
 pub mod template;

@@ -1,12 +1,12 @@
 //! The message that an event becomes: the payload of a Slack webhook.
 
-use crate::names::fold;
 use crate::settings::Settings;
 use crate::template::{self, TemplateError};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;
 use venus_event::{Attributes, Event, Severity};
+use venus_hostlist::fold;
 
 /// The icon where the settings name none, as the community's handler has it.
 const DEFAULT_ICON: &str =
@@ -112,10 +112,8 @@ pub fn of_group(events: &[Event], settings: &Settings) -> Vec<Message> {
     };
     let (severity, words) = (first.severity(), Words::of(settings));
     let count = events.len();
-    let mut names: Vec<&str> = events.iter().map(Event::client_name).collect();
-    names.sort_unstable();
-    names.dedup();
-    let names: Vec<String> = fold(&names).iter().map(|name| words.name(name)).collect();
+    let names = fold(events.iter().map(Event::client_name));
+    let names = words.escape(&names);
     let check = words.name(first.check_name());
     let start = format!("{count} clients {severity} {check}: ");
     let fields = events.iter().take(SHOWN).map(|event| Field {
@@ -133,8 +131,8 @@ pub fn of_group(events: &[Event], settings: &Settings) -> Vec<Message> {
     let room = LONGEST_TEXT
         .saturating_sub(framed("", settings).chars().count())
         .saturating_sub(start.chars().count());
-    let texts = in_parts(&names, room);
-    let attachments = texts.iter().enumerate().map(|(place, names)| {
+    let parts = in_parts(&names, room).into_iter().enumerate();
+    let attachments = parts.map(|(place, names)| {
         let start = if place == 0 { start.as_str() } else { "" };
         Attachment {
             title: format!("{count} clients - {severity}"),
@@ -315,23 +313,17 @@ fn cut(text: &str, longest: usize) -> String {
     kept + &note
 }
 
-/// Joined by commas, in parts of at most this many characters each.
-fn in_parts(names: &[String], longest: usize) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    for name in names {
-        let Some(part) = parts.last_mut() else {
-            break;
-        };
-        let longer = part.chars().count() + name.chars().count() + 1;
-        if part.is_empty() {
-            part.push_str(name);
-        } else if longer <= longest {
-            part.push(',');
-            part.push_str(name);
-        } else {
-            parts.push(name.clone());
-        }
+/// In parts of at most this many characters each, which end behind a comma where there is one.
+fn in_parts(names: &str, longest: usize) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = names;
+    while let Some((end, _)) = rest.char_indices().nth(longest.max(1)) {
+        let (part, _) = rest.split_at(end);
+        let (part, after) = rest.split_at(part.rfind(',').map_or(end, |comma| comma + 1));
+        parts.push(part);
+        rest = after;
     }
+    parts.push(rest);
     parts
 }
 
@@ -341,7 +333,7 @@ fn context(event: &Event, words: Words) -> Vec<Field> {
     let lists = ["containers", "jobs"].map(|name| {
         let list = context?.get(name)?.as_array()?;
         let names: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
-        let value = words.field(&fold(&names).join(", "));
+        let value = words.field(&fold(&names).replace(',', ", "));
         (!names.is_empty()).then(|| Field {
             title: name.to_owned(),
             short: value.chars().count() < SHORT_FIELD,

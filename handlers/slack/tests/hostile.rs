@@ -1,6 +1,7 @@
 //! Events that mean harm, or nothing: a payload that is data, or one clear line.
 
 #![allow(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "clippy.toml relaxes #[test] functions; what they call here is test as well"
 )]

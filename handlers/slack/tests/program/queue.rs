@@ -212,3 +212,76 @@ fn what_the_web_api_refuses_is_said_with_what_to_do() {
     );
     assert_ends(&run(&folder, &of("a", 1, &json!({}))), 1, &said);
 }
+
+/// All clients of a cluster lose their keepalive at once, and get it back.
+#[test]
+fn a_thousand_clients_at_once_are_one_story() {
+    let endpoint = Endpoint::start(&[OK]);
+    let folder = once(
+        &endpoint,
+        &json!({"group_window": 5, "message_prefix": null}),
+    );
+    for (status, word) in [(2, "CRITICAL"), (0, "OK")] {
+        let before = endpoint.arrived();
+        let children: Vec<_> = (1..=1000)
+            .map(|number| {
+                let event = of(&format!("venus{number:04}"), status, &json!({}));
+                start(&from(&folder), event.as_bytes())
+            })
+            .collect();
+        for child in children {
+            assert_ends(&end(child), 0, "");
+        }
+        let messages = endpoint.arrived() - before;
+        assert!((1..=3).contains(&messages), "{messages} messages {word}");
+    }
+    let mut names = BTreeMap::new();
+    for request in endpoint.requests() {
+        for attachment in request.body["attachments"].as_array().unwrap() {
+            let text = attachment["text"].as_str().unwrap();
+            let (head, list) = text.split_once(" keepalive: ").unwrap();
+            let (count, word) = head.split_once(" clients ").unwrap_or(("1", "alone"));
+            let these = venus_hostlist::expand(list).unwrap();
+            assert_eq!(these.len().to_string(), count);
+            names
+                .entry(word.to_owned())
+                .or_insert_with(Vec::new)
+                .extend(these);
+        }
+    }
+    for word in ["CRITICAL", "OK"] {
+        let mut names = names.remove(word).unwrap();
+        names.sort();
+        let all: Vec<String> = (1..=1000)
+            .map(|number| format!("venus{number:04}"))
+            .collect();
+        assert_eq!(names, all, "{word}");
+    }
+}
+
+#[test]
+fn a_group_names_its_clients_and_what_some_of_them_said() {
+    let endpoint = Endpoint::start(&[DOWN, OK]);
+    let folder = once(&endpoint, &json!({"group_window": 1}));
+    // They wait together, as the first try fails.
+    for number in 1..=12 {
+        let event = of(&format!("venus{number:03}"), 2, &json!({}));
+        let said = run(&folder, &event);
+        assert!(said.status.code().is_some());
+        if endpoint.arrived() > 1 {
+            break;
+        }
+    }
+    let requests = endpoint.requests();
+    let attachment = &requests[1].body["attachments"][0];
+    assert_eq!(attachment["title"], "2 clients - CRITICAL");
+    assert_eq!(
+        attachment["text"],
+        " 2 clients CRITICAL keepalive: venus[001-002]"
+    );
+    let fields = json!([
+        {"title": "venus001", "value": "o", "short": false},
+        {"title": "venus002", "value": "o", "short": false},
+    ]);
+    assert_eq!(attachment["fields"], fields);
+}
