@@ -21,7 +21,7 @@ pub mod venus;
 pub use check::Check;
 pub use client::Client;
 pub use current::Current;
-pub use handler::Handler;
+pub use handler::{Filter, Handler};
 pub use load::Environment;
 pub use rabbitmq::Broker;
 pub use reader::Problem;
@@ -57,6 +57,8 @@ pub struct Settings {
     pub checks: Vec<Check>,
     /// Who is told, when the agent is its own server.
     pub handlers: Vec<Handler>,
+    /// Which events handlers may want.
+    pub filters: Vec<Filter>,
     /// Where messages go.
     pub transport: Transport,
     /// What only this agent has.
@@ -85,6 +87,12 @@ impl Settings {
         merged.insert("client".to_owned(), client_object);
         let checks = read_each(&merged, "check", &mut problems, Check::read);
         let handlers = read_each(&merged, "handler", &mut problems, Handler::read);
+        // Of a Sensu server's own, which an agent behind a broker does not look at.
+        let filters = if embedded {
+            read_each(&merged, "filter", &mut problems, Filter::read)
+        } else {
+            Vec::new()
+        };
         let spawn_limit = read_part(&merged, "sensu", &mut problems, |reader| {
             let limit = reader
                 .child("spawn")
@@ -97,6 +105,7 @@ impl Settings {
                 client,
                 checks,
                 handlers: handlers.into_iter().flatten().collect(),
+                filters,
                 transport,
                 venus,
                 spawn_limit: spawn_limit.unwrap_or(12),

@@ -34,6 +34,9 @@ pub struct Venus {
     pub docker: Host,
     /// Below which directories the collectors read.
     pub roots: Roots,
+    /// Where an agent without a server remembers its events; `$STATE_DIRECTORY`,
+    /// or else nowhere, if none is set.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Venus {
@@ -41,7 +44,7 @@ impl Venus {
     /// are on by default where the agent is `embedded`: behind a broker a
     /// drop-in adds nothing unasked.
     pub fn read(reader: &mut Reader<'_>, embedded: bool) -> Self {
-        const KNOWN: [&str; 11] = [
+        const KNOWN: [&str; 12] = [
             "builtin_checks",
             "interval",
             "handlers",
@@ -53,6 +56,7 @@ impl Venus {
             "proc_path",
             "sys_path",
             "dev_path",
+            "state_dir",
         ];
         for key in reader.object().keys() {
             if !KNOWN.contains(&key.as_str()) {
@@ -85,6 +89,7 @@ impl Venus {
                 sys: reader.string("sys_path").map_or(default.sys, PathBuf::from),
                 dev: reader.string("dev_path").map_or(default.dev, PathBuf::from),
             },
+            state_dir: reader.string("state_dir").map(PathBuf::from),
         }
     }
 
