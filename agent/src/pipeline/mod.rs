@@ -12,6 +12,7 @@ use crate::clock;
 use crate::keepalive;
 use crate::log::Log;
 use crate::settings::handler::{Kind, Mutator};
+use crate::settings::venus::METRICS_HANDLER;
 use crate::settings::{Current, Handler, Settings};
 use memory::Memory;
 use serde_json::{Value, json};
@@ -27,6 +28,8 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 use venus_event::{Action, CheckResult, Event};
 
+/// The handler of checks that name none.
+const DEFAULT: &str = "default";
 /// How deep sets of handlers may be in each other; Sensu takes one.
 const DEEPEST: usize = 4;
 
@@ -92,11 +95,10 @@ impl Pipeline {
         if result.check.get("handle") == Some(&Value::Bool(false)) {
             return;
         }
-        let (names, are_named) = handler_names(result);
         let mut told = HashSet::new();
-        for name in names {
-            // Nobody has to have a handler for metrics that go to the terminal.
-            let is_missed = are_named || !result.is_metric();
+        for name in handler_names(result) {
+            // Metrics go to the terminal all the same.
+            let is_missed = !result.is_metric() || ![DEFAULT, METRICS_HANDLER].contains(&name);
             self.tell(name, &settings, &event, is_missed, DEEPEST, &mut told);
         }
     }
@@ -265,15 +267,15 @@ async fn to_udp(host: &str, port: u16, input: &[u8]) -> io::Result<()> {
     socket.send_to(input, address).await.map(|_| ())
 }
 
-/// The handlers that a check names, `default` where it names none; and whether it does.
-fn handler_names(result: &CheckResult) -> (Vec<&str>, bool) {
+/// The handlers that a check names, [`DEFAULT`] where it names none.
+fn handler_names(result: &CheckResult) -> Vec<&str> {
     let many = result.check.get("handlers").and_then(Value::as_array);
     let many = many.into_iter().flatten();
     let one = result.check.get("handler");
     let names: Vec<&str> = many.chain(one).filter_map(Value::as_str).collect();
     if names.is_empty() {
-        (vec!["default"], false)
+        vec![DEFAULT]
     } else {
-        (names, true)
+        names
     }
 }

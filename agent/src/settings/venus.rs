@@ -10,6 +10,9 @@ use venus_collectors::source::docker::Host;
 use venus_collectors::{Given, OptionError, Roots, Spec, registry};
 use venus_event::Attributes;
 
+/// The handler of the built-in checks, unless others are set. Nobody has to have it.
+pub const METRICS_HANDLER: &str = "graphite";
+
 /// The agent's own settings.
 #[derive(Debug, Clone)]
 pub struct Venus {
@@ -70,7 +73,7 @@ impl Venus {
             interval: Duration::from_secs(reader.positive("interval").unwrap_or(10)),
             handlers: reader
                 .strings("handlers")
-                .unwrap_or_else(|| vec!["graphite"])
+                .unwrap_or_else(|| vec![METRICS_HANDLER])
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),
