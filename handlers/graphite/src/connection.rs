@@ -54,6 +54,8 @@ impl Failure {
     }
 }
 
+type Session = StreamOwned<ClientConnection, Timed>;
+
 pub(crate) struct Connection {
     kind: Kind,
     limit: Duration,
@@ -61,7 +63,7 @@ pub(crate) struct Connection {
 
 enum Kind {
     Tcp(Timed),
-    Tls(Box<StreamOwned<ClientConnection, Timed>>),
+    Tls(Box<Session>),
     Udp(UdpSocket),
 }
 
@@ -123,33 +125,30 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether the other side has not closed it yet, as far as can be known without sending.
-    pub(crate) fn is_open(&mut self) -> bool {
+    /// Fails where the other side has closed it, as far as can be known without sending.
+    pub(crate) fn look(&mut self) -> Result<(), Failure> {
+        let limit = self.limit;
         let mut buffer = [0; 512];
         loop {
             let read = match &mut self.kind {
-                Kind::Udp(_) => return true,
-                Kind::Tcp(tcp) => tcp.look(|tcp| tcp.tcp.read(&mut buffer)),
+                Kind::Udp(_) => return Ok(()),
+                Kind::Tcp(tcp) => tcp.look(|tcp| tcp.read(&mut buffer)),
                 // Tickets and the like, which TLS sends by itself.
                 Kind::Tls(tls) => {
-                    if tls.sock.tcp.set_nonblocking(true).is_err() {
-                        return false;
-                    }
-                    tls.sock.until = Instant::now() + self.limit;
+                    let set = |tls: &Session, on| tls.sock.tcp.set_nonblocking(on);
+                    tls.sock.until = Instant::now() + limit;
+                    set(tls, true).map_err(Failure::Broken)?;
                     let read = tls.read(&mut buffer);
-                    if tls.sock.tcp.set_nonblocking(false).is_err() {
-                        return false;
-                    }
+                    set(tls, false).map_err(Failure::Broken)?;
                     read
                 }
             };
             match read {
-                Ok(0) => return false,
+                Ok(0) => return Err(Failure::Closed),
                 // Carbon says nothing; whatever it is, it shows that somebody is there.
                 Ok(_) => {}
-                Err(error) => {
-                    return matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(failure(error, "answer", limit)),
             }
         }
     }
@@ -157,37 +156,42 @@ impl Connection {
     /// Says that nothing more comes, and waits until the other side closes: Carbon does when it
     /// has read all that was sent.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
-        if !self.is_open() {
-            return Err(Failure::Closed);
-        }
+        self.look()?;
         let limit = self.limit;
         let until = Instant::now() + limit;
-        let mut tcp = match self.kind {
-            Kind::Udp(socket) => {
-                // Where nobody listens on this very host, that is known by now.
-                return match socket.take_error() {
-                    Ok(None) => Ok(()),
-                    Ok(Some(error)) | Err(error) => Err(Failure::Broken(error)),
-                };
+        match self.kind {
+            Kind::Udp(socket) => match socket.take_error() {
+                Ok(None) => Ok(()),
+                // Nobody listens, and that host has said so.
+                Ok(Some(error)) | Err(error) => Err(Failure::Broken(error)),
+            },
+            Kind::Tcp(mut tcp) => {
+                tcp.until = until;
+                tcp.tcp.shutdown(Shutdown::Write).map_err(Failure::Broken)?;
+                read_to_end(&mut tcp, limit)
             }
-            Kind::Tcp(tcp) => tcp,
             Kind::Tls(mut tls) => {
                 tls.sock.until = until;
                 tls.conn.send_close_notify();
                 tls.flush()
                     .map_err(|error| failure(error, "take the lines", limit))?;
-                tls.sock
+                let tcp = &tls.sock.tcp;
+                tcp.shutdown(Shutdown::Write).map_err(Failure::Broken)?;
+                // Read as TLS: it may say that it refused us after the handshake, and an end
+                // without its farewell may be anybody's.
+                read_to_end(&mut tls, limit)
             }
-        };
-        tcp.until = until;
-        tcp.tcp.shutdown(Shutdown::Write).map_err(Failure::Broken)?;
-        let mut buffer = [0; 512];
-        loop {
-            match tcp.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(error) => return Err(failure(error, "read all and close", limit)),
-            }
+        }
+    }
+}
+
+fn read_to_end(stream: &mut impl Read, limit: Duration) -> Result<(), Failure> {
+    let mut buffer = [0; 512];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) => return Err(failure(error, "read all and close", limit)),
         }
     }
 }
@@ -268,11 +272,7 @@ fn udp(addresses: &[SocketAddr]) -> Result<UdpSocket, Failure> {
     open().map_err(Failure::Broken)
 }
 
-fn handshake(
-    target: &Target,
-    config: &Arc<ClientConfig>,
-    tcp: Timed,
-) -> Result<StreamOwned<ClientConnection, Timed>, Failure> {
+fn handshake(target: &Target, config: &Arc<ClientConfig>, tcp: Timed) -> Result<Session, Failure> {
     let tls = |error: &dyn std::fmt::Display| Failure::Tls(error.to_string());
     let name = ServerName::try_from(target.host.clone()).map_err(|error| tls(&error))?;
     let session = ClientConnection::new(Arc::clone(config), name).map_err(|error| tls(&error))?;
@@ -302,9 +302,9 @@ impl Timed {
     }
 
     /// Without waiting for anything.
-    fn look<T>(&mut self, look: impl FnOnce(&mut Self) -> io::Result<T>) -> io::Result<T> {
+    fn look<T>(&mut self, look: impl FnOnce(&mut TcpStream) -> io::Result<T>) -> io::Result<T> {
         self.tcp.set_nonblocking(true)?;
-        let seen = look(self);
+        let seen = look(&mut self.tcp);
         self.tcp.set_nonblocking(false)?;
         seen
     }

@@ -18,8 +18,8 @@ use venus_spool::{Item, Spool, SpoolError, Turn};
 /// Lines of one connection, in bytes: as many as even a slow Carbon reads within the shortest
 /// timeout that makes sense.
 const CONNECTION: usize = 1 << 20;
-/// Lines of one item, so that a connection never gets much longer.
-const ITEM: usize = 512 << 10;
+/// Lines of one item.
+const ITEM: usize = 256 << 10;
 /// How long one process delivers for others.
 const LONGEST_TURN: Duration = Duration::from_mins(2);
 /// The longest pause between two tries.
@@ -202,7 +202,7 @@ fn send(
     sender: &mut Sender,
 ) -> Result<usize, Trouble> {
     let (mut count, mut bytes) = (0, 0);
-    while bytes < CONNECTION
+    while bytes + ITEM <= CONNECTION
         && let Some(lines) = read(count)?
     {
         sender.send(&lines)?;

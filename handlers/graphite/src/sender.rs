@@ -41,7 +41,7 @@ impl Sender {
         let lost = self
             .connection
             .as_mut()
-            .is_some_and(|connection| !connection.is_open());
+            .is_some_and(|connection| connection.look().is_err());
         if lost {
             self.connection = None;
         }
