@@ -23,6 +23,9 @@ for time, value in enumerate(values, start):
         print(time, repr(value))
 ";
 
+/// Of a whisper file with one archive, in bytes.
+const HEADER: usize = 28;
+
 /// carbon-cache, with whisper files of one second; dropped, it is killed.
 #[derive(Debug)]
 pub struct Carbon {
@@ -105,7 +108,7 @@ impl Carbon {
         self.end(Signal::SIGKILL);
     }
 
-    /// Ends it as an admin does: it writes what it holds.
+    /// Ends it as an admin does.
     pub fn stop(&mut self) {
         self.end(Signal::SIGTERM);
     }
@@ -128,6 +131,20 @@ impl Carbon {
         self.path("whisper")
             .join(path.replace('.', "/"))
             .with_added_extension("wsp")
+    }
+
+    /// How many points of a path its file holds now, from this time on. Read here and not by
+    /// whisper, as a test that waits asks often.
+    #[must_use]
+    pub fn count(&self, path: &str, from: u64) -> usize {
+        let Ok(bytes) = fs::read(self.file(path)) else {
+            return 0;
+        };
+        // Behind the header, with its one archive: times of 4 bytes and values of 8.
+        let points = bytes.get(HEADER..).unwrap_or_default().chunks_exact(12);
+        points
+            .filter(|point| u64::from(u32::from_be_bytes(point[..4].try_into().unwrap())) >= from)
+            .count()
     }
 
     /// The points of a path between two times, as its file has them now.
