@@ -73,7 +73,7 @@ impl Connection {
         let until = Instant::now() + limit;
         let addresses = resolve(&target.host, target.port, limit)?;
         let kind = match target.protocol {
-            Protocol::Udp => Kind::Udp(udp(&addresses)?),
+            Protocol::Udp => Kind::Udp(udp(&addresses, limit)?),
             Protocol::Plaintext | Protocol::Pickle => {
                 let tcp = Timed {
                     tcp: connect(&addresses, until, limit)?,
@@ -256,7 +256,7 @@ fn connect(
     Err(last)
 }
 
-fn udp(addresses: &[SocketAddr]) -> Result<UdpSocket, Failure> {
+fn udp(addresses: &[SocketAddr], limit: Duration) -> Result<UdpSocket, Failure> {
     let Some(address) = addresses.first() else {
         return Err(Failure::UnknownHost("it has no address".to_owned()));
     };
@@ -267,6 +267,7 @@ fn udp(addresses: &[SocketAddr]) -> Result<UdpSocket, Failure> {
     let open = || {
         let socket = UdpSocket::bind((any, 0))?;
         socket.connect(address)?;
+        socket.set_write_timeout(Some(limit))?;
         Ok(socket)
     };
     open().map_err(Failure::Broken)

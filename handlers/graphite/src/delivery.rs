@@ -12,7 +12,7 @@ use crate::connection::Failure;
 use crate::sender::Sender;
 use crate::settings::Settings;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 use venus_spool::{Item, Spool, SpoolError, Turn};
 
 /// Lines of one connection, in bytes: as many as even a slow Carbon reads within the shortest
@@ -45,6 +45,16 @@ pub enum DeliveryError {
         failure: Failure,
         /// The spool that they wait in; none where they are lost.
         kept: Option<PathBuf>,
+    },
+    /// Others had more waiting than one process delivers.
+    #[error(
+        "delivered for {} minutes, what is left waits in {} for the next event",
+        LONGEST_TURN.as_secs() / 60,
+        dir.display()
+    )]
+    Unfinished {
+        /// The spool.
+        dir: PathBuf,
     },
     /// The spool cannot be used.
     #[error(transparent)]
@@ -102,8 +112,8 @@ pub fn deliver(
     clock: &mut Clock<'_>,
     warn: &mut dyn FnMut(&str),
 ) -> Result<(), DeliveryError> {
-    let started = Instant::now();
-    let served = spool.serve(|turn| {
+    let started = (clock.now)();
+    let served: Result<_, DeliveryError> = spool.serve(|turn| {
         loop {
             let waiting = turn.waiting((clock.now)())?;
             if waiting.dropped > 0 {
@@ -118,7 +128,8 @@ pub fn deliver(
             }
             let mut left = waiting.items.as_slice();
             while !left.is_empty() {
-                if started.elapsed() > LONGEST_TURN {
+                let worked = (clock.now)().duration_since(started);
+                if worked.unwrap_or_default() > LONGEST_TURN {
                     // Whoever comes next goes on.
                     return Ok(false);
                 }
@@ -131,7 +142,13 @@ pub fn deliver(
             }
         }
     });
-    served.map(drop)
+    match served? {
+        Some(false) => Err(DeliveryError::Unfinished {
+            dir: spool.dir().to_owned(),
+        }),
+        // All of it, or another process is at it.
+        Some(true) | None => Ok(()),
+    }
 }
 
 /// Sends as many of these as go over one connection, and says how many Carbon has read.

@@ -65,19 +65,15 @@ struct Event {
 #[derive(Deserialize)]
 struct Names {
     name: Option<String>,
-    metadata: Option<Metadata>,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    name: Option<String>,
+    /// Of Core's it may be anything that an admin put there.
+    metadata: Option<Value>,
 }
 
 impl Names {
     fn name(&self) -> Option<&str> {
         let metadata = self.metadata.as_ref();
         let name = self.name.as_deref();
-        name.or_else(|| metadata?.name.as_deref())
+        name.or_else(|| metadata?.get("name")?.as_str())
             .filter(|name| !name.is_empty())
     }
 }
@@ -262,10 +258,8 @@ mod tests {
             convert(&event, &json!({"prefix": "p"})).unwrap(),
             "p.venus001.load 0.39 1795477201\np.venus001.b 1 1795477200\n"
         );
-        assert_eq!(
-            convert(&core(&json!({"type": "metric"})), &json!({})).unwrap(),
-            ""
-        );
+        let check = json!({"type": "metric", "metadata": ["an admin's own"]});
+        assert_eq!(convert(&core(&check), &json!({})).unwrap(), "");
     }
 
     #[test]

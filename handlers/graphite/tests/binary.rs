@@ -497,13 +497,28 @@ fn a_file_of_tls_that_is_none_is_named_and_the_lines_wait() {
 
 #[test]
 fn who_does_not_speak_tls_is_named() {
-    let receiver = Receiver::start(&[Conduct::Close]);
-    let handler = Handler::new(receiver.port(), &json!({"tls": true, "retry_limit": 0}));
+    let Some(certificates) = Certificates::make() else {
+        return;
+    };
+    let receiver = Receiver::start(&[Conduct::Greet]);
+    let tls = json!({"cacert": certificates.path("ca.pem")});
+    let handler = Handler::new(receiver.port(), &json!({ "tls": tls }));
     let output = handler.run(&event(&line(1)));
     let said = String::from_utf8_lossy(&output.stderr);
-    // On a host without authorities nothing is asked.
-    assert!(matches!(output.status.code(), Some(1 | 2)), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(": TLS: received corrupt message of type "),
+        "{said}"
+    );
+    assert_eq!((receiver.received().len(), handler.waiting()), (1, 1));
+}
+
+#[test]
+fn a_greeting_over_plain_tcp_is_nothing_to_us() {
+    let receiver = Receiver::start(&[Conduct::Greet]);
+    let handler = Handler::new(receiver.port(), &json!({}));
+    assert_ends(&handler.run(&event(&line(1))), 0, "");
+    assert_eq!(receiver.received(), [line(1)]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use venus_settings::Sources;
 use venus_spool::Bounds;
 use venus_tests::cable::Cable;
 
-const REPEAT: Duration = Duration::from_secs(60);
+const REPEAT: Duration = Duration::from_mins(1);
 
 fn stream(port: u16, bytes: u64) -> Stream {
     let all = json!({"graphite": {"port": port, "timeout": 5}});

@@ -22,6 +22,8 @@ pub(crate) enum Conduct {
     Close,
     /// So many bytes are read, and the rest is thrown away with the connection.
     Break(usize),
+    /// It is greeted, as no Carbon does.
+    Greet,
     /// Nothing is read, and it stays open.
     Hang,
     /// It is read to its end and closed when the test says so.
@@ -98,7 +100,7 @@ impl Receiver {
         let state = self.shared.state.lock().unwrap();
         let received = state.received.iter();
         received
-            .map(|bytes| String::from_utf8(bytes.clone()).unwrap())
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
             .collect()
     }
 
@@ -136,6 +138,10 @@ impl Shared {
             Conduct::Read => self.read(index, stream, 4096),
             Conduct::Slow => self.read(index, stream, 97),
             Conduct::Close => {}
+            Conduct::Greet => {
+                stream.write_all(b"220 mail.example.org\r\n").unwrap();
+                self.read(index, stream, 4096);
+            }
             Conduct::Break(count) => {
                 let mut bytes = vec![0; count];
                 stream.read_exact(&mut bytes).unwrap();
