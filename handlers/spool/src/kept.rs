@@ -119,7 +119,7 @@ mod tests {
     use crate::{Bounds, Spool, Turn};
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-    const SPAN: Duration = Duration::from_secs(60);
+    const SPAN: Duration = Duration::from_mins(1);
 
     fn at(seconds: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(seconds)

@@ -75,9 +75,11 @@ fn start() -> u64 {
 
 /// Points of one path in this many seconds from the start on; each has the value of its number.
 fn lines(path: &str, start: u64, numbers: impl Iterator<Item = u64>) -> String {
-    numbers
-        .map(|number| format!("{path} {number} {}\n", start + number))
-        .collect()
+    let mut lines = String::new();
+    for number in numbers {
+        lines.push_str(&format!("{path} {number} {}\n", start + number));
+    }
+    lines
 }
 
 /// Waits until the files hold these points, and nothing else.
