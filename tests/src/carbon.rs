@@ -5,7 +5,9 @@ use crate::{DEADLINE, part, pause, port, program};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File};
+use std::io;
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -24,7 +26,10 @@ for time, value in enumerate(values, start):
 ";
 
 /// Of a whisper file with one archive, in bytes.
-const HEADER: usize = 28;
+const HEADER: u64 = 28;
+/// A point of it.
+const POINT: usize = 12;
+const SIZE: u64 = 12;
 
 /// carbon-cache, with whisper files of one second; dropped, it is killed.
 #[derive(Debug)]
@@ -133,18 +138,33 @@ impl Carbon {
             .with_added_extension("wsp")
     }
 
-    /// How many points of a path its file holds now, from this time on. Read here and not by
-    /// whisper, as a test that waits asks often.
+    /// Whether the file of a path holds these many points now, one a second from this time on.
+    /// Read here and not by whisper, and the last of them first, as a test that waits asks often.
     #[must_use]
-    pub fn count(&self, path: &str, from: u64) -> usize {
-        let Ok(bytes) = fs::read(self.file(path)) else {
-            return 0;
-        };
-        // Behind the header, with its one archive: times of 4 bytes and values of 8.
-        let points = bytes.get(HEADER..).unwrap_or_default().chunks_exact(12);
-        points
-            .filter(|point| u64::from(u32::from_be_bytes(point[..4].try_into().unwrap())) >= from)
-            .count()
+    pub fn holds(&self, path: &str, from: u64, count: u64) -> bool {
+        self.read_holds(path, from, count).unwrap_or(false)
+    }
+
+    fn read_holds(&self, path: &str, from: u64, count: u64) -> io::Result<bool> {
+        let file = File::open(self.file(path))?;
+        // Behind the header, with its one archive: times of 4 bytes and values of 8. The first
+        // that was ever written is the first; it is a ring.
+        let time = |point: &[u8]| u64::from(u32::from_be_bytes(point[..4].try_into().unwrap()));
+        let mut first = [0; POINT];
+        file.read_exact_at(&mut first, HEADER)?;
+        let last = from + count - 1;
+        let ring = i128::from((file.metadata()?.len() - HEADER) / SIZE);
+        let place = (i128::from(last) - i128::from(time(&first))).rem_euclid(ring);
+        let mut point = [0; POINT];
+        file.read_exact_at(&mut point, HEADER + u64::try_from(place).unwrap() * SIZE)?;
+        if time(&point) != last {
+            return Ok(false);
+        }
+        let bytes = fs::read(self.file(path))?;
+        let points = bytes[usize::try_from(HEADER).unwrap()..].chunks_exact(POINT);
+        let times = from..from + count;
+        let there = points.filter(|point| times.contains(&time(point))).count();
+        Ok(there == usize::try_from(count).unwrap())
     }
 
     /// The points of a path between two times, as its file has them now.
