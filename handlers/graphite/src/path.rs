@@ -25,7 +25,23 @@ pub enum PathFault {
 /// Whether a character can stand in a path: as the metrics of this project have it.
 #[must_use]
 pub fn is_allowed(character: char) -> bool {
-    character.is_ascii_graphic() && !r#"(){},'"\|*?[];/"#.contains(character)
+    u8::try_from(character).is_ok_and(is_allowed_byte)
+}
+
+/// Printable ASCII, save `(){},'"\|*?[];/`.
+fn is_allowed_byte(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'!' | b'#'..=b'&'
+            | b'+'
+            | b'-'
+            | b'.'
+            | b'0'..=b':'
+            | b'<'..=b'>'
+            | b'@'..=b'Z'
+            | b'^'..=b'z'
+            | b'~'
+    )
 }
 
 /// Refuses what Carbon would not take, or would store where nobody looks for it. The tags of
@@ -47,17 +63,25 @@ pub fn check(path: &str) -> Result<(), PathFault> {
 
 /// A path without tags, as a prefix is one too.
 pub fn check_name(name: &str) -> Result<(), PathFault> {
-    if let Some(character) = name.chars().find(|character| !is_allowed(*character)) {
-        return Err(PathFault::Character(character));
-    }
-    for node in name.split('.') {
-        match node.len() {
-            0 => return Err(PathFault::EmptyNode),
-            1..=LONGEST_NODE => {}
-            _ => return Err(PathFault::TooLong),
+    let mut node = 0;
+    for byte in name.bytes() {
+        match byte {
+            b'.' if node == 0 => return Err(PathFault::EmptyNode),
+            b'.' => node = 0,
+            byte if is_allowed_byte(byte) => node += 1,
+            _ => {
+                let bad = name.chars().find(|character| !is_allowed(*character));
+                return Err(PathFault::Character(bad.unwrap_or_default()));
+            }
+        }
+        if node > LONGEST_NODE {
+            return Err(PathFault::TooLong);
         }
     }
-    Ok(())
+    match node {
+        0 => Err(PathFault::EmptyNode),
+        _ => Ok(()),
+    }
 }
 
 fn check_tag(tag: &str) -> Result<(), PathFault> {
