@@ -5,6 +5,7 @@
 //! | [`part`] | what happens where a real part is missing |
 //! | [`rabbitmq`] | a `RabbitMQ` node of the test's own |
 //! | [`redis`] | Redis servers and a sentinel of the test's own |
+//! | [`carbon`] | a Carbon of the test's own |
 //! | [`room`] | network, mount and process namespaces of the test's own |
 //! | [`docker`] | a Docker Engine in such a room |
 //! | [`cable`] | a connection to a broker that can be cut |
@@ -33,6 +34,7 @@
 )]
 
 pub mod cable;
+pub mod carbon;
 pub mod certificates;
 pub mod docker;
 pub mod endpoint;

@@ -14,6 +14,7 @@
 //! killed each time before they can say that they are done.
 
 mod item;
+mod kept;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -198,6 +199,12 @@ pub struct Waiting {
 }
 
 impl Turn<'_> {
+    /// Where the spool is.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.spool.dir
+    }
+
     /// What waits now, within the bounds.
     pub fn waiting(&self, now: SystemTime) -> Result<Waiting, SpoolError> {
         let Spool { dir, bounds } = self.spool;
