@@ -4,12 +4,19 @@
 //! |---|---|
 //! | [`part`] | what happens where a real part is missing |
 //! | [`rabbitmq`] | a `RabbitMQ` node of the test's own |
+//! | [`kafka`] | brokers of the test's own, and who produces and consumes |
 //! | [`redis`] | Redis servers and a sentinel of the test's own |
 //! | [`carbon`] | a Carbon of the test's own |
+//! | [`zookeeper`] | `ZooKeeper` servers of the test's own |
 //! | [`room`] | network, mount and process namespaces of the test's own |
 //! | [`docker`] | a Docker Engine in such a room |
+//! | [`slurm`] | a SLURM cluster of four nodes in such a room |
+//! | [`chrony`] | an NTP server of the test's own |
 //! | [`cable`] | a connection to a broker that can be cut |
 //! | [`certificates`] | an authority and what it has signed |
+//! | [`authority`] | certificates of servers in every state |
+//! | [`daemon`] | a server that can be ended, stopped and started again |
+//! | [`nginx`], [`nameserver`] | such ones: a web server and a DNS server |
 //! | [`network`] | a network namespace of the test's own |
 //! | [`fabric`] | a simulated `InfiniBand` fabric |
 //! | [`leash`] | ends what was started, however the tests end |
@@ -33,16 +40,22 @@
     reason = "all of it is test code: it fails loudly, at the place where it fails"
 )]
 
+pub mod authority;
 pub mod cable;
 pub mod carbon;
 pub mod certificates;
+pub mod chrony;
+pub mod daemon;
 pub mod docker;
 pub mod endpoint;
 pub mod fabric;
 pub mod fixture;
 pub mod gate;
+pub mod kafka;
 pub mod leash;
+pub mod nameserver;
 pub mod network;
+pub mod nginx;
 pub mod part;
 pub mod port;
 pub mod program;
@@ -54,6 +67,8 @@ pub mod room;
 #[path = "../../agent/src/transport/runtime.rs"]
 mod runtime;
 pub mod server;
+pub mod slurm;
+pub mod zookeeper;
 
 use std::time::Duration;
 

@@ -83,7 +83,21 @@ impl RabbitMq {
     /// Two nodes of a cluster, running.
     #[must_use]
     pub fn cluster() -> Option<[Self; 2]> {
-        let mut one = Self::new(1)?;
+        Some(Self::cluster_of(Self::new(1)?, |_| ()))
+    }
+
+    /// The same with the management plugin, and the port where that of the first listens.
+    #[must_use]
+    pub fn cluster_with_management() -> Option<([Self; 2], u16)> {
+        let one = Self::new(1)?;
+        let port = one.use_management();
+        let cluster = Self::cluster_of(one, |other| {
+            other.use_management();
+        });
+        Some((cluster, port))
+    }
+
+    fn cluster_of(mut one: Self, prepare: impl Fn(&Self)) -> [Self; 2] {
         one.launch();
         let [port, distribution_port] = port::free();
         let dir = tempfile::tempdir().unwrap();
@@ -113,8 +127,33 @@ impl RabbitMq {
             used_vhosts: AtomicUsize::new(0),
             running: None,
         };
+        prepare(&other);
         other.launch();
-        Some([one, other])
+        [one, other]
+    }
+
+    /// Cuts two nodes of a cluster off from each other: neither knows the other's secret.
+    pub fn part(&self, other: &Self) {
+        for (one, other) in [(other, self), (self, other)] {
+            let other = other.node;
+            one.ctl(&[
+                "eval",
+                &format!("erlang:set_cookie('{other}', wrong), erlang:disconnect_node('{other}')."),
+            ]);
+        }
+    }
+
+    /// Lets them find each other again. That they were apart remains until one restarts.
+    pub fn rejoin(&self, other: &Self) {
+        for (one, other) in [(other, self), (self, other)] {
+            let other = other.node;
+            one.ctl(&[
+                "eval",
+                &format!(
+                    "erlang:set_cookie('{other}', erlang:get_cookie()), net_adm:ping('{other}')."
+                ),
+            ]);
+        }
     }
 
     /// The node's port on the loopback interface.
@@ -163,6 +202,18 @@ impl RabbitMq {
             path("ca.pem"),
             path("broker.pem"),
             path("broker.key")
+        ));
+        port
+    }
+
+    /// Has it run the management plugin, which hears of changes soon, and gives that one's port.
+    /// To be called before the first launch.
+    pub fn use_management(&self) -> u16 {
+        let [port] = port::free();
+        fs::write(self.dir.path().join("plugins"), "[rabbitmq_management].").unwrap();
+        self.configure(&format!(
+            "management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {port}\n\
+             collect_statistics_interval = 500\n"
         ));
         port
     }

@@ -4,6 +4,7 @@
 use crate::certificates::Certificates;
 use crate::leash::Leash;
 use crate::{DEADLINE, part, pause, port};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use redis::{Client, Commands, Connection, IntoConnectionInfo, RedisConnectionInfo};
 use serde_json::{Value, json};
@@ -138,6 +139,12 @@ impl Redis {
         }
     }
 
+    /// Stops (`SIGSTOP`) or continues (`SIGCONT`) it.
+    pub fn signal(&self, signal: Signal) {
+        let (child, _) = self.running.as_ref().unwrap();
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+    }
+
     /// Whether this sentinel has heard of a replica.
     #[must_use]
     pub fn knows_a_replica(&self) -> bool {
@@ -152,6 +159,30 @@ impl Redis {
         let mut connection = client.get_connection().unwrap();
         let known: String = redis::cmd("INFO").query(&mut connection).unwrap();
         known.contains("slaves=1")
+    }
+
+    /// Changes a setting while it runs.
+    pub fn configure(&self, key: &str, value: &str) {
+        self.ask(&["CONFIG", "SET", key, value]);
+    }
+
+    /// Runs a command in the role of an admin.
+    pub fn ask(&self, words: &[&str]) {
+        let mut server = self.server(0);
+        let (name, arguments) = words.split_first().unwrap();
+        let mut command = redis::cmd(name);
+        let answer: redis::Value = command
+            .arg(arguments)
+            .query(&mut server.connection)
+            .unwrap();
+        drop(answer);
+    }
+
+    /// Puts something where it would save its data, so that it cannot; and takes it away again.
+    pub fn spoil_saves(&self) -> impl FnOnce() {
+        let there = self.dir.path().join("dump.rdb");
+        fs::create_dir_all(there.join("not empty")).unwrap();
+        move || fs::remove_dir_all(there).unwrap()
     }
 
     /// The settings that lead an agent here.

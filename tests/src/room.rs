@@ -36,6 +36,17 @@ impl Groups {
     pub fn name(&self) -> &str {
         &self.0
     }
+
+    /// Lets what is frozen in one of them go on: it does not end before, even if it is killed.
+    pub fn thaw(&self) {
+        let frozen = Path::new("/sys/fs/cgroup/freezer").join(&self.0);
+        for below in fs::read_dir(frozen).into_iter().flatten() {
+            drop(fs::write(
+                below.unwrap().path().join("freezer.state"),
+                "THAWED",
+            ));
+        }
+    }
 }
 
 impl Drop for Groups {
@@ -111,6 +122,12 @@ impl Room {
         self.dir.path()
     }
 
+    /// Where a path of inside is found outside. Links to absolute paths lead elsewhere.
+    #[must_use]
+    pub fn outside(&self, path: &str) -> String {
+        format!("/proc/{}/root{path}", self.first)
+    }
+
     /// A program to be run inside.
     #[must_use]
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
@@ -135,6 +152,17 @@ impl Room {
     pub fn agent(&self, settings: &Value) -> Running {
         let (command, dir) = program::agent(settings);
         Running::start(&mut self.within(&command), Some(dir))
+    }
+
+    /// Lays a cable to another room: both ends are called `name`.
+    pub fn connect(&self, other: &Self, name: &str) {
+        let (here, there) = (self.first.to_string(), other.first.to_string());
+        let mut link = Command::new("ip");
+        link.args(["link", "add", "name", name, "netns", &here, "type", "veth"])
+            .args(["peer", "name", name, "netns", &there]);
+        let output = run(&mut link);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
     }
 
     /// Runs a script of bash's inside, which has to succeed. What it prints.

@@ -110,6 +110,26 @@ impl Server {
         self.runtime.block_on(published).unwrap();
     }
 
+    /// Has messages wait in a queue from which nobody takes any.
+    pub fn pile_up(&self, queue: &str, messages: usize) {
+        let declared = self.channel.queue_declare(
+            queue.into(),
+            QueueDeclareOptions::default(),
+            FieldTable::default(),
+        );
+        self.runtime.block_on(declared).unwrap();
+        for _ in 0..messages {
+            let published = self.channel.basic_publish(
+                "".into(),
+                queue.into(),
+                BasicPublishOptions::default(),
+                b"waiting",
+                BasicProperties::default(),
+            );
+            self.runtime.block_on(published).unwrap();
+        }
+    }
+
     /// Deletes an exchange.
     pub fn delete_exchange(&self, name: &str) {
         let options = ExchangeDeleteOptions::default();

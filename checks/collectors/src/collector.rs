@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::source::docker::DockerError;
 use crate::source::infiniband::umad::UmadError;
 use crate::source::kernel_file::FileError;
+use crate::source::space::SpaceError;
 use crate::source::text::Malformed;
 use crate::state::StateError;
 
@@ -84,6 +85,22 @@ pub enum CollectError {
         path: PathBuf,
         /// What is wrong with it.
         source: Malformed,
+    },
+    /// This user may not read what a metric is made of.
+    #[error("cannot read all of {}: run as root; {metric} is left out", path.display())]
+    Forbidden {
+        /// The files.
+        path: PathBuf,
+        /// The metric.
+        metric: String,
+    },
+    /// A file system does not tell how full it is.
+    #[error("cannot ask {} how full it is: {source}", point.display())]
+    Space {
+        /// Where it is mounted.
+        point: PathBuf,
+        /// Why not.
+        source: SpaceError,
     },
     /// The numbers contradict each other, so that one derived from them is left out.
     #[error("{}: {what}; {metric} is left out", path.display())]

@@ -1,12 +1,12 @@
 //! The list of all collectors.
 
 use crate::collect::{
-    cgroup, cpu, disk, edac, hwmon, infiniband, interrupts, load, memory, memory_percent, net,
-    numa, sockstat, vmstat,
+    cgroup, cpu, cpu_frequency, disk, disk_usage, edac, hwmon, infiniband, interrupts, load,
+    memory, memory_percent, net, nfs, numa, process, sockstat, vmstat,
 };
 use crate::spec::Spec;
 
-static ALL: [&Spec; 14] = [
+static ALL: [&Spec; 18] = [
     &cpu::SPEC,
     &load::SPEC,
     &memory::SPEC,
@@ -14,13 +14,17 @@ static ALL: [&Spec; 14] = [
     &infiniband::SPEC,
     &cgroup::SPEC,
     &disk::SPEC,
+    &disk_usage::SPEC,
     &memory_percent::SPEC,
     &vmstat::SPEC,
     &sockstat::SPEC,
     &interrupts::SPEC,
     &hwmon::SPEC,
     &edac::SPEC,
+    &cpu_frequency::SPEC,
     &numa::SPEC,
+    &nfs::SPEC,
+    &process::SPEC,
 ];
 
 /// Every collector, in the order in which they are listed and run.

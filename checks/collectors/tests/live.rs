@@ -18,7 +18,11 @@ use venus_collectors::source::kernel_file::{ATTRIBUTE_BYTES, KernelFile};
 use venus_collectors::source::net_speed;
 
 fn lines(collector: &str) -> Vec<(String, String)> {
-    let got = collect(&mut *trees::build(collector, Path::new("/"), "s", &[]));
+    lines_with(collector, &[])
+}
+
+fn lines_with(collector: &str, options: &[(&str, &str)]) -> Vec<(String, String)> {
+    let got = collect(&mut *trees::build(collector, Path::new("/"), "s", options));
     got.presence.unwrap();
     got.text
         .lines()
@@ -72,6 +76,28 @@ fn load() {
     let theirs = procfs::LoadAverage::current().unwrap();
     let fifteen: f32 = ours[2].1.parse().unwrap();
     assert!((fifteen - theirs.fifteen).abs() < 0.5);
+}
+
+#[test]
+fn a_process() {
+    let mut sleep = std::process::Command::new("sleep");
+    let mut sleep = sleep.arg("987.25").spawn().unwrap();
+    let theirs = procfs::process::Process::new(sleep.id().cast_signed()).unwrap();
+    // Until it is that program, it is still a copy of this one.
+    while theirs.cmdline().unwrap() != ["sleep", "987.25"] {
+        std::thread::yield_now();
+    }
+    let pattern = ("pattern", "^sleep 987\\.25$");
+    let ours = lines_with("metrics-process", &[pattern]);
+    let files = theirs.fd_count().unwrap();
+    sleep.kill().unwrap();
+    sleep.wait().unwrap();
+    assert_eq!(value(&ours, "matching.total_processes"), 1);
+    assert_eq!(value(&ours, "matching.threads"), 1);
+    assert_eq!(value(&ours, "matching.fds"), u64::try_from(files).unwrap());
+    assert!(value(&ours, "matching.memory.vms") > value(&ours, "matching.memory.rss"));
+    assert!(value(&ours, "process_count") > 1);
+    assert!(value(&ours, "thread_count") >= value(&ours, "process_count"));
 }
 
 #[test]

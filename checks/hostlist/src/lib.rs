@@ -270,6 +270,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// What `scontrol show hostnames` of 22.05 makes of them, but for the one with a name that ends
+    /// after its number, which it does not take.
     #[test]
     fn lists_as_slurm_writes_them() {
         for (list, names) in [
@@ -285,6 +287,8 @@ mod tests {
             ),
             ("n[8-11]x", "n8x n9x n10x n11x"),
             ("n[0-1]", "n0 n1"),
+            ("n[9-012]", "n9 n10 n11 n12"),
+            ("a[01,1,1]", "a01 a1 a1"),
             ("n[098-101]", "n098 n099 n100 n101"),
         ] {
             assert_eq!(expand(list).unwrap().join(" "), names, "{list}");

@@ -7,6 +7,7 @@
 
 mod arguments;
 pub mod check;
+mod child;
 pub mod cli;
 pub mod context;
 mod deadline;
@@ -14,7 +15,6 @@ pub mod install;
 pub mod metrics;
 mod roots;
 pub mod service;
-#[cfg(feature = "verbs")]
 mod source;
 mod state_dir;
 pub mod status;

@@ -76,8 +76,9 @@ pub fn print(world: &mut World<'_>, command: &str, text: &[u8]) -> Status {
     }
 }
 
-/// Writes one line about what went wrong.
+/// Writes one line about what went wrong. What comes from outside in it begins no other.
 pub fn complain(err: &mut dyn Write, command: &str, what: &dyn Display) {
+    let what = what.to_string().replace(char::is_control, " ");
     if writeln!(err, "{command}: {what}").is_err() {
         // Nobody is left who could be told.
     }

@@ -89,7 +89,10 @@ fn the_list_of_commands_is_the_programs_own() {
     const BEGIN: &str = "<!-- What `venus-checks list` says; a test keeps it so. -->\n";
     const END: &str = "<!-- End of the list. -->\n";
     let mut table = String::from("| command | |\n|---|---|\n");
-    for line in out(&run(&["list"])).lines() {
+    let list = run(&["list"]);
+    // The default build has not that of the feature `verbs`.
+    let lines = out(&list).lines();
+    for line in lines.filter(|line| !line.starts_with("check-rdma ")) {
         let (name, about) = line.split_once("  ").unwrap();
         let folder = if name.starts_with("check-") {
             "checks"
@@ -196,4 +199,163 @@ fn what_hangs_is_given_up() {
     assert!(out(&got).starts_with(start), "{}", out(&got));
     assert_eq!((got.status.code(), got.stderr.len()), (Some(3), 0));
     assert_eq!(out(&got).lines().count(), 1);
+}
+
+/// A status that a check has no case of, and why.
+const NEVER: &[(&str, &str, &str)] = &[
+    (
+        "check-fstab-mounts",
+        "WARNING",
+        "what fstab lists is mounted or is not",
+    ),
+    (
+        "check-mounts",
+        "WARNING",
+        "a mount is there, writable and answered for, or is not",
+    ),
+    (
+        "check-rdma",
+        "OK",
+        "it takes a device; what it says of one is a case of check/rdma/tests.rs",
+    ),
+    (
+        "check-rdma",
+        "WARNING",
+        "it takes a device; what it says of one is a case of check/rdma/tests.rs",
+    ),
+];
+
+/// Something at the top of a source: a function, a constant, what belongs to a type, with its name.
+struct Item<'a> {
+    name: &'a str,
+    text: String,
+    is_test: bool,
+}
+
+/// The name of what begins in this line.
+fn name(line: &str) -> Option<&str> {
+    if line.starts_with("impl") {
+        let of = line.split(" {").next()?.split(' ').next_back()?;
+        return of.split('<').next();
+    }
+    let mut words = line.split([' ', '(', '<', ':', ';']);
+    let first = words.find(|word| !["pub", "crate)", "async"].contains(word))?;
+    let begins = ["fn", "const", "static", "struct"].contains(&first);
+    words.next().filter(|_| begins)
+}
+
+/// Those of a source, in their order.
+fn items(source: &str) -> Vec<Item<'_>> {
+    let mut found: Vec<Item<'_>> = Vec::new();
+    let mut before = "";
+    for line in source.lines() {
+        if let Some(name) = name(line) {
+            found.push(Item {
+                name,
+                text: String::new(),
+                is_test: before == "#[test]",
+            });
+        }
+        if let Some(last) = found.last_mut() {
+            last.text.push_str(line);
+            last.text.push('\n');
+        }
+        before = line;
+    }
+    found
+}
+
+/// What each test of a source says, with all that it uses of that source.
+fn tests(source: &str) -> Vec<String> {
+    let items = items(source);
+    let with_all = |root: &Item<'_>| {
+        let (mut used, mut texts) = (BTreeSet::from([root.name]), vec![root.text.clone()]);
+        let mut next = 0;
+        while let Some(text) = texts.get(next).cloned() {
+            let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+            let words: BTreeSet<&str> = words.filter(|word| !used.contains(word)).collect();
+            let named = |item: &&Item<'_>| !item.is_test && words.contains(item.name);
+            for other in items.iter().filter(named) {
+                used.insert(other.name);
+                texts.push(other.text.clone());
+            }
+            next += 1;
+        }
+        texts.concat()
+    };
+    let roots = items.iter().filter(|item| item.is_test);
+    roots.map(with_all).collect()
+}
+
+#[test]
+fn a_test_says_what_it_uses_says() {
+    let source = "const FINE: &str = \"OK: fine\";\n\npub(crate) fn says(line: &str) {\n    run(\"check-x\", line);\n}\n\
+        \n#[test]\nfn one() {\n    says(FINE);\n}\n\n#[test]\nfn two() {\n    other(\"WARNING\");\n}\n";
+    let all = tests(source);
+    let has = |text: &str| {
+        all.iter()
+            .map(|test| test.contains(text))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(has("\"check-x\""), [true, false]);
+    assert_eq!(has("\"OK: "), [true, false]);
+    assert_eq!(has("\"WARNING\""), [false, true]);
+}
+
+/// The sources below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// A check that is added without a case of each status fails here. What a case asserts is its own.
+#[test]
+fn each_status_of_each_check_has_a_case() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["tests", "../../tests/tests/end_to_end"].map(|folder| root.join(folder));
+    let all: Vec<PathBuf> = folders.iter().flat_map(|folder| sources(folder)).collect();
+    // Not this one and that of the documentation, which have them all.
+    let ours = |path: &&PathBuf| !path.ends_with("checks.rs") && !path.ends_with("docs.rs");
+    let others = all.iter().filter(ours);
+    let tests: Vec<String> = others
+        .flat_map(|path| tests(&fs::read_to_string(path).unwrap()))
+        .collect();
+    let mut missing = Vec::new();
+    for check in check::all() {
+        let (name, title) = (check.name, check.title);
+        let named = [format!("\"{name}\""), format!("\"{name} ")];
+        let is_named = |test: &&String| named.iter().any(|name| test.contains(name));
+        let own: Vec<&String> = tests.iter().filter(is_named).collect();
+        for status in ["OK", "WARNING", "CRITICAL", "UNKNOWN"] {
+            // Alone or at the beginning of a line, or after the title.
+            let says = [
+                format!("\"{status}\""),
+                format!("\"{status}: "),
+                format!("\"{title} {status}: "),
+                format!("\"{title} {status} - "),
+            ];
+            let has = own
+                .iter()
+                .any(|test| says.iter().any(|says| test.contains(says)));
+            let never = NEVER
+                .iter()
+                .find(|(of, never, _)| *of == name && *never == status);
+            match (has, never) {
+                (true, None) | (false, Some(_)) => {}
+                (false, None) => missing.push(format!("{name} has no case of {status}")),
+                (true, Some((.., why))) => {
+                    missing.push(format!("{name} has a case of {status}, though {why}"));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }

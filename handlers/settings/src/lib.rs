@@ -83,10 +83,7 @@ impl Sources {
             if !asked && !dir.exists() {
                 continue;
             }
-            let mut below = Vec::new();
-            json_files(dir, &mut HashSet::new(), &mut below)?;
-            below.sort();
-            files.append(&mut below);
+            files.append(&mut files_below(dir)?);
         }
         Ok(files)
     }
@@ -99,6 +96,25 @@ impl Sources {
         }
         Ok(files)
     }
+}
+
+/// The settings of one path and no other: a file, or the `*.json` below a directory.
+pub fn read_path(path: &Path) -> Result<Attributes, SourceError> {
+    if !path.is_dir() {
+        return read_file(path);
+    }
+    let mut settings = Map::new();
+    for file in files_below(path)? {
+        merge(&mut settings, read_file(&file)?);
+    }
+    Ok(settings)
+}
+
+fn files_below(dir: &Path) -> Result<Vec<PathBuf>, SourceError> {
+    let mut below = Vec::new();
+    json_files(dir, &mut HashSet::new(), &mut below)?;
+    below.sort();
+    Ok(below)
 }
 
 /// Links to directories are followed, as Sensu does, but into each directory
@@ -220,6 +236,19 @@ mod tests {
             .map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap())
             .collect();
         assert_eq!(names, ["a.json", "b/c.json", "z.json"]);
+    }
+
+    #[test]
+    fn one_path_is_a_file_or_a_directory_and_nothing_else_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.json");
+        fs::write(&file, r#"{"a": 1, "b": 1}"#).unwrap();
+        fs::write(dir.path().join("b.json"), r#"{"b": 2}"#).unwrap();
+        let read = |path: &Path| Value::Object(read_path(path).unwrap()).to_string();
+        assert_eq!(read(&file), r#"{"a":1,"b":1}"#);
+        assert_eq!(read(dir.path()), r#"{"a":1,"b":2}"#);
+        let missing = read_path(&dir.path().join("c")).unwrap_err().to_string();
+        assert!(missing.starts_with("cannot read "), "{missing}");
     }
 
     #[test]

@@ -74,13 +74,7 @@ impl Container {
         if let Some((service, task)) =
             labels.and_then(|labels| labels.service.as_deref().zip(labels.task.as_deref()))
         {
-            let rest = task.strip_prefix(service)?.strip_prefix('.')?;
-            let slot = rest.split('.').next().unwrap_or_default();
-            return Some(if slot.parse::<u32>().is_ok() {
-                format!("{service}.{slot}")
-            } else {
-                service.to_owned()
-            });
+            return slot(service, task);
         }
         let mut names = self.names.iter().flatten();
         let own = names.find_map(|name| {
@@ -103,6 +97,20 @@ impl Container {
         let mode = mode.and_then(|config| config.network_mode.as_deref());
         mode.is_some_and(|mode| mode.starts_with("container:"))
     }
+}
+
+/// What a Swarm task is called by, whichever container it has at the moment: its service and its
+/// slot, `web.1`, or the service alone where each node has one. `None` if the task, which is called
+/// `SERVICE.SLOT.ID`, is none of the service's.
+#[must_use]
+pub fn slot(service: &str, task: &str) -> Option<String> {
+    let rest = task.strip_prefix(service)?.strip_prefix('.')?;
+    let slot = rest.split('.').next().unwrap_or_default();
+    Some(if slot.parse::<u32>().is_ok() {
+        format!("{service}.{slot}")
+    } else {
+        service.to_owned()
+    })
 }
 
 /// Where Docker listens.

@@ -13,6 +13,7 @@ pub mod mounts;
 pub mod namespaces;
 pub mod net_dev;
 pub mod net_speed;
+pub mod nfs;
 pub mod process;
 pub mod rtnetlink;
 pub mod space;

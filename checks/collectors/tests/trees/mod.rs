@@ -43,6 +43,21 @@ impl Case {
         lines.replace("@TS@", &NOW.to_string())
     }
 
+    /// What a collector wrote, in the form of what is expected: where that says `@LIVE@`, the
+    /// values are this machine's, and only which there are is the fixture's.
+    pub fn shown(&self, text: &str) -> String {
+        if !self.expected_text().contains(" @LIVE@ ") {
+            return text.to_owned();
+        }
+        let live = |line: &str| {
+            let mut fields: Vec<&str> = line.split(' ').collect();
+            assert!(fields[1].parse::<u64>().is_ok(), "{line}");
+            fields[1] = "@LIVE@";
+            fields.join(" ") + "\n"
+        };
+        text.lines().map(live).collect()
+    }
+
     pub fn does_read(&self, file: &Path) -> bool {
         let file = file.to_str().unwrap();
         self.reads.iter().any(|part| file.contains(part)) && !file.ends_with("/lifespan")
@@ -180,6 +195,7 @@ cases! {
     "metrics-disk" [], "plugins/venus001", "metrics-disk.txt", "venus001.disk", ["/proc/diskstats"];
     "metrics-memory-percent" [], "plugins/venus001", "metrics-memory-percent.txt", "venus001.memory_percent", ["/proc/meminfo"];
     "metrics-memory-vmstat" [], "plugins/venus001", "metrics-memory-vmstat.txt", "venus001.vmstat", ["/proc/vmstat"];
+    "metrics-disk-usage" [], "sensors", "metrics-disk-usage.txt", "venus001.disk_usage", ["/proc/mounts"];
     "metrics-disk" [], "plugins/vm", "metrics-disk.txt", "venus001.disk", ["/proc/diskstats"];
     "metrics-memory-percent" [], "plugins/vm", "metrics-memory-percent.txt", "venus001.memory_percent", ["/proc/meminfo"];
     "metrics-memory-vmstat" [], "plugins/vm", "metrics-memory-vmstat.txt", "venus001.vmstat", ["/proc/vmstat"];
@@ -188,4 +204,10 @@ cases! {
     "metrics-hwmon" [], "sensors", "metrics-hwmon.txt", "venus001.hwmon", ["/hwmon/"];
     "metrics-edac" [], "sensors", "metrics-edac.txt", "venus001.edac", ["/edac/"];
     "metrics-numa" [], "sensors", "metrics-numa.txt", "venus001.numa", ["/numastat"];
+    "metrics-cpu-frequency" [], "sensors", "metrics-cpu-frequency.txt", "venus001.cpu_frequency", ["_freq", "_throttle_count"];
+    "metrics-nfs" [], "sensors", "metrics-nfs.txt", "venus001.nfsstat", ["/rpc/nfs", "/mountstats"];
+    "metrics-nfs" [("no-mounts", "true")], "sensors", "metrics-nfs-no-mounts.txt", "venus001.nfsstat", ["/rpc/nfs"];
+    "metrics-process" [], "sensors", "metrics-process.txt", "venus001.process", ["/stat"];
+    // A command line has no end that shows where it was cut.
+    "metrics-process" [("process-name", "slurmd,a.very.long.name,sshd"), ("pattern", "^hpcg -n [0-9]+$")], "sensors", "metrics-process-chosen.txt", "venus001.process", ["/stat"];
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use venus_collectors::source::text::only_line;
 use venus_collectors::state::StateFile;
 
-use crate::check::{Check, limits};
+use crate::check::{Check, hold, limits};
 use crate::context::{Context, Failure};
 use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit};
 
@@ -64,6 +64,7 @@ fn arguments() -> Vec<Arg> {
             .help("Whether both ends may send at once"),
         warning,
         critical,
+        hold::argument(),
     ]
 }
 
@@ -86,7 +87,8 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let (mut history, damaged): (History, _) = file.read()?;
     let details: Vec<String> = damaged.iter().map(ToString::to_string).collect();
     let (mut findings, mut right, mut perfdata) = (Findings::default(), Vec::new(), Vec::new());
-    for name in &names(matches, context)? {
+    let names = names(matches, context)?;
+    for name in &names {
         let folder = context.roots.sys.join("class/net").join(name);
         context.step(format!("reading {}", folder.display()));
         if name.contains('/') || !folder.is_dir() {
@@ -132,7 +134,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let mut outcome = findings.outcome(right.join("; "));
     outcome.details.extend(details);
     outcome.perfdata = perfdata;
-    Ok(outcome)
+    hold::apply(CHECK.name, &names.join(" "), outcome, matches, context)
 }
 
 /// Those that were given, or else all that have a device, and are not made by software.

@@ -15,7 +15,7 @@ use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 use venus_collectors::state::StateFile;
 
-use crate::check::{Check, limits};
+use crate::check::{Check, hold, limits};
 use crate::context::{Context, Failure};
 use crate::status::{Limits, Outcome, Perfdata, Unit};
 
@@ -67,7 +67,7 @@ fn arguments() -> Vec<Arg> {
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
         .help("A file of lines to read [default: kmsg in --dev-path]");
-    vec![pattern, file, warning, critical]
+    vec![pattern, file, warning, critical, hold::argument()]
 }
 
 fn state_file(context: &Context) -> StateFile {
@@ -106,7 +106,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
         of_kernel(&log, last, context)?
     };
     let is_first = last.is_none();
-    history.insert(key, place);
+    history.insert(key.clone(), place);
     context.step(format!("writing {}", state.path().display()));
     state.write(&history)?;
     if is_first {
@@ -122,14 +122,15 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
         .last()
         .map_or(String::new(), |line| format!(", the last: {line}"));
     let figure = Perfdata::new("lines", count, Unit::None);
-    Ok(Outcome {
+    let found = Outcome {
         details,
         perfdata: vec![figure.thresholds(limits.thresholds()).min(0)],
         ..Outcome::new(
             limits.judge(count),
             format!("{count} of {all} lines since the last run match{newest}"),
         )
-    })
+    };
+    hold::apply(CHECK.name, &key, found, matches, context)
 }
 
 type Logged = (Vec<String>, Place);

@@ -3,7 +3,9 @@
 use clap::{Arg, ArgMatches};
 
 use crate::context::Failure;
-use crate::status::{Limit, Limits, LimitsError, Outcome, Perfdata, Unit, hundredths};
+use crate::status::{
+    Limit, Limits, LimitsError, Number, Outcome, Perfdata, Status, Unit, hundredths,
+};
 
 /// The two arguments, with what each is for.
 pub(super) fn arguments(warning: &'static str, critical: &'static str) -> [Arg; 2] {
@@ -58,6 +60,30 @@ pub(super) fn named(
         Err(_) if warning.is_none() || critical.is_none() => Ok(build(warning, critical)?),
         done => Ok(done?),
     }
+}
+
+/// What a value means, and the threshold that says so: `10 ms`. A range goes without the unit.
+pub(super) fn judged(limits: &Limits, value: impl Into<Number>, unit: &str) -> (Status, String) {
+    let status = limits.judge(value);
+    (status, limit(limits, status, unit).unwrap_or_default())
+}
+
+/// The threshold that a value of this status has reached, to end what is said of it: `, threshold 10`.
+pub(super) fn reached(limits: &Limits, status: Status) -> String {
+    let limit = limit(limits, status, "");
+    limit.map_or(String::new(), |limit| format!(", threshold {limit}"))
+}
+
+fn limit(limits: &Limits, status: Status, unit: &str) -> Option<String> {
+    let limit = match status {
+        Status::Critical => limits.critical(),
+        Status::Warning => limits.warning(),
+        Status::Ok | Status::Unknown => None,
+    };
+    limit.map(|limit| match limit {
+        Limit::Number(number) => format!("{number}{unit}"),
+        Limit::Range(range) => range.to_string(),
+    })
 }
 
 /// Judges how much is used of what there is, in percent: `used of all THINGS used (PERCENT%)`.

@@ -5,30 +5,51 @@
 //! UNKNOWN. It prints nothing itself. [`runner`] holds its deadline, prints, and ends.
 
 mod arguments;
-mod child;
+mod clock;
+mod consul;
+mod consul_service;
 mod cpu;
+mod cpu_frequency;
 mod disk_usage;
+mod dns;
+mod docker;
+mod docker_container;
 mod edac;
 mod entropy;
 mod file_descriptors;
 mod fstab_mounts;
+mod hold;
+mod http;
 mod hugepages;
 mod infiniband;
 mod interface;
+mod kafka;
+mod kafka_lag;
 mod kernel_log;
 mod limits;
 mod load;
+mod mce;
 mod mdraid;
 mod memory;
 mod mounts;
+mod ping;
+mod port;
 mod process;
+mod rabbitmq;
 #[cfg(feature = "verbs")]
 mod rdma;
+mod redis;
 pub mod runner;
+mod samza;
 mod sensu;
+mod slurm;
+mod smart;
+mod swarm;
 mod systemd_unit;
 mod temperature;
+mod tls_expiry;
 mod uptime;
+mod zookeeper;
 
 use clap::{Arg, ArgMatches};
 
@@ -69,15 +90,38 @@ static ALL: &[&Check] = &[
     &process::CHECK,
     &systemd_unit::CHECK,
     &uptime::CHECK,
+    &clock::CHECK,
     &file_descriptors::CHECK,
     &interface::CHECK,
     &kernel_log::CHECK,
     &mdraid::CHECK,
+    &smart::CHECK,
     &edac::CHECK,
+    &mce::CHECK,
     &temperature::CHECK,
+    &cpu_frequency::CHECK,
     &hugepages::CHECK,
     &entropy::CHECK,
     &sensu::CHECK,
+    &zookeeper::CHECK,
+    &consul::CHECK,
+    &consul_service::CHECK,
+    &rabbitmq::CHECK,
+    &redis::CHECK,
+    &slurm::CHECK,
+    &slurm::NODE,
+    &slurm::DAEMON,
+    &port::CHECK,
+    &http::CHECK,
+    &tls_expiry::CHECK,
+    &dns::CHECK,
+    &ping::CHECK,
+    &docker::CHECK,
+    &docker_container::CHECK,
+    &swarm::CHECK,
+    &kafka::CHECK,
+    &kafka_lag::CHECK,
+    &samza::CHECK,
     &infiniband::CHECK,
     #[cfg(feature = "verbs")]
     &rdma::CHECK,

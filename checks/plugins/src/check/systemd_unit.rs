@@ -6,7 +6,8 @@ use std::process::Command;
 
 use clap::{Arg, ArgAction, ArgMatches};
 
-use crate::check::{Check, child, limits};
+use crate::check::{Check, limits};
+use crate::child;
 use crate::context::{Context, Failure};
 use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit};
 

@@ -157,17 +157,9 @@ impl Found {
             }
             (warning, critical) => Limits::at_least(warning, critical)?,
         };
-        let limit = match limits.judge(degrees) {
-            Status::Critical => limits.critical(),
-            _ => limits.warning(),
-        };
-        let limit = match limit {
-            Some(Limit::Number(limit)) => format!("{limit}°C"),
-            Some(Limit::Range(range)) => range.to_string(),
-            None => String::new(),
-        };
-        let what = format!("{name} has {degrees}°C, the threshold is {limit}");
-        self.findings.add(limits.judge(degrees), what);
+        let (status, limit) = limits::judged(&limits, degrees, "°C");
+        let what = format!("{name} has {degrees}°C, threshold {limit}");
+        self.findings.add(status, what);
         if self
             .hottest
             .as_ref()

@@ -4,9 +4,25 @@
 //! The metrics of a service are one file here with a `pub static METRICS` and one line in the
 //! table. They are read by the same client below [`service`](crate::service) as the check's.
 
+mod clock;
 pub mod collector;
+mod consul;
+mod dns;
+mod docker;
 mod figures;
+mod http;
+mod kafka;
+mod ping;
+mod port;
+mod rabbitmq;
+mod redis;
+mod samza;
 mod sensu;
+mod slurm;
+mod smart;
+mod swarm;
+mod tls_expiry;
+mod zookeeper;
 
 use clap::{Arg, ArgMatches, Command};
 use venus_collectors::graphite::Scheme;
@@ -36,7 +52,25 @@ pub struct Metrics {
     pub run: fn(&ArgMatches, &Context, &mut Figures) -> Result<(), Failure>,
 }
 
-static ALL: &[&Metrics] = &[&sensu::METRICS];
+static ALL: &[&Metrics] = &[
+    &sensu::METRICS,
+    &zookeeper::METRICS,
+    &consul::METRICS,
+    &rabbitmq::METRICS,
+    &redis::METRICS,
+    &slurm::METRICS,
+    &port::METRICS,
+    &http::METRICS,
+    &tls_expiry::METRICS,
+    &dns::METRICS,
+    &ping::METRICS,
+    &clock::METRICS,
+    &smart::METRICS,
+    &docker::METRICS,
+    &swarm::METRICS,
+    &kafka::METRICS,
+    &samza::METRICS,
+];
 
 /// All metrics of services, in the order in which they are listed.
 #[must_use]

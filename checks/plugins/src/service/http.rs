@@ -1,6 +1,8 @@
 //! A service that is asked over HTTP, on TCP, TLS or a Unix socket.
 
 use std::fmt;
+use std::io;
+use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ use crate::service::ServiceError;
 use crate::service::unix::{NoResolver, UnixConnector};
 
 /// How long an answer may be, in bytes: room for some 10,000 containers.
-const LONGEST: u64 = 64 << 20;
+pub(super) const LONGEST: u64 = 64 << 20;
 
 /// How much of an error's body is shown, in characters.
 const SHOWN: usize = 200;
@@ -40,7 +42,9 @@ impl std::str::FromStr for Url {
         const FORM: &str = "use http://HOST:PORT, https://HOST:PORT or unix:///PATH";
         if let Some(path) = text.strip_prefix("unix://") {
             let path = Path::new(path);
-            let is_one = path.is_absolute() && path.file_name().is_some();
+            // As long as the system takes one, and without a null byte.
+            let fits = SocketAddr::from_pathname(path).is_ok();
+            let is_one = path.is_absolute() && path.file_name().is_some() && fits;
             return if is_one {
                 Ok(Self(Place::Unix(path.to_owned())))
             } else {
@@ -172,6 +176,10 @@ impl Http {
     /// What it answers to GET with a status below 300, or what is wrong. The path begins with `/`.
     pub fn get(&self, path: &str, context: &Context) -> Result<Vec<u8>, ServiceError> {
         let answer = self.ask(path, context)?;
+        self.accept(path, answer)
+    }
+
+    fn accept(&self, path: &str, answer: Answer) -> Result<Vec<u8>, ServiceError> {
         if answer.status < 300 {
             return Ok(answer.body);
         }
@@ -192,13 +200,34 @@ impl Http {
         path: &str,
         context: &Context,
     ) -> Result<T, ServiceError> {
-        let body = self.get(path, context)?;
-        serde_json::from_slice(&body).map_err(|error| {
-            ServiceError::Unclear(format!(
-                "{}{path} answers what cannot be understood: {error}; is it the right service?",
-                self.url
-            ))
-        })
+        self.understand(path, &self.get(path, context)?)
+    }
+
+    /// The same of something that may be gone: `None` where it answers 404.
+    pub fn json_if_there<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        context: &Context,
+    ) -> Result<Option<T>, ServiceError> {
+        let answer = self.ask(path, context)?;
+        if answer.status == 404 {
+            return Ok(None);
+        }
+        let body = self.accept(path, answer)?;
+        self.understand(path, &body).map(Some)
+    }
+
+    fn understand<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, ServiceError> {
+        serde_json::from_slice(body)
+            .map_err(|error| self.is_other(path, format!("what cannot be understood: {error}")))
+    }
+
+    /// It answers something that the service would not.
+    pub fn is_other(&self, path: &str, what: impl fmt::Display) -> ServiceError {
+        ServiceError::Unclear(format!(
+            "{}{path} answers {what}; is it the right service?",
+            self.url
+        ))
     }
 
     /// What it answers to GET, whatever its status.
@@ -213,16 +242,30 @@ impl Http {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let fail = |error| error_of(&asking, error);
+        let fail = |error| self.error_of(&asking, error);
         let mut response = request.call().map_err(fail)?;
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(LONGEST);
         let body = body.read_to_vec().map_err(fail)?;
         Ok(Answer { status, body })
     }
+
+    fn error_of(&self, asking: &str, error: ureq::Error) -> ServiceError {
+        match (&self.url.0, error) {
+            (Place::Unix(_), ureq::Error::Io(error))
+                if error.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                ServiceError::Unclear(format!(
+                    "{asking} failed: {error}; put this user into the group of that socket \
+                     (of Docker: docker)"
+                ))
+            }
+            (_, error) => error_of(asking, error),
+        }
+    }
 }
 
-fn error_of(asking: &str, error: ureq::Error) -> ServiceError {
+pub(super) fn error_of(asking: &str, error: ureq::Error) -> ServiceError {
     let why = match error {
         ureq::Error::Io(error) => match rustls_error(&error) {
             Some(why) => why,

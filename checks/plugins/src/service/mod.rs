@@ -1,9 +1,30 @@
 //! Clients of the cluster's services, which ask and parse, and judge nothing.
 
+pub mod access;
+pub mod certificate;
+pub mod consul;
+pub mod dns;
+pub mod docker;
+pub mod expiry;
 pub mod http;
+pub mod kafka;
+pub mod ntp;
+pub mod ping;
+pub mod port;
+pub mod rabbitmq;
+pub mod redis;
+pub mod samza;
+pub mod secret;
 pub mod sensu;
 pub mod server;
+pub mod settings;
+pub mod slurm;
+mod stream;
+pub mod swarm;
+pub mod tls;
 mod unix;
+pub mod web;
+pub mod zookeeper;
 
 use std::fmt::Display;
 use std::io;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -66,25 +66,38 @@ impl Server {
     }
 
     fn try_connect(&self, within: Duration) -> io::Result<TcpStream> {
-        let until = Instant::now() + within;
-        let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "it has no address");
-        for address in (self.host.as_str(), self.port).to_socket_addrs()? {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            match TcpStream::connect_timeout(&address, left) {
-                Ok(stream) => {
-                    stream.set_read_timeout(Some(within))?;
-                    stream.set_write_timeout(Some(within))?;
-                    stream.set_nodelay(true)?;
-                    return Ok(stream);
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        connect(self.addresses()?, within)
     }
+
+    /// Its addresses, by the resolver of this system.
+    pub(super) fn addresses(&self) -> io::Result<impl Iterator<Item = SocketAddr>> {
+        (self.host.as_str(), self.port).to_socket_addrs()
+    }
+}
+
+/// Connects to one of these, see [`Server::connect`].
+pub(super) fn connect(
+    addresses: impl IntoIterator<Item = SocketAddr>,
+    within: Duration,
+) -> io::Result<TcpStream> {
+    let until = Instant::now() + within;
+    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "it has no address");
+    for address in addresses {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match TcpStream::connect_timeout(&address, left) {
+            Ok(stream) => {
+                stream.set_read_timeout(Some(within))?;
+                stream.set_write_timeout(Some(within))?;
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 #[cfg(test)]

@@ -61,13 +61,15 @@ impl fmt::Display for Number {
     }
 }
 
-/// What a figure counts: the base units of the guidelines, without their multiples.
+/// What a figure counts: the units of the guidelines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Things: processes, ports, a load.
     None,
     /// `s`.
     Seconds,
+    /// `ms`.
+    Milliseconds,
     /// `%`.
     Percent,
     /// `B`.
@@ -81,6 +83,7 @@ impl fmt::Display for Unit {
         formatter.write_str(match self {
             Self::None => "",
             Self::Seconds => "s",
+            Self::Milliseconds => "ms",
             Self::Percent => "%",
             Self::Bytes => "B",
             Self::Counter => "c",

@@ -1,4 +1,4 @@
-//! check-edac, check-mdraid, check-temperature, check-interface.
+//! check-edac, check-mdraid, check-temperature, check-interface, check-cpu-frequency, check-mce.
 
 use crate::Host;
 
@@ -104,7 +104,7 @@ fn sensors_by_their_own_limits_or_by_given_ones() {
         );
     };
     let heat = |degrees: &str, limit: &str| {
-        format!("coretemp Package id 0 has {degrees}°C, the threshold is {limit}°C")
+        format!("coretemp Package id 0 has {degrees}°C, threshold {limit}°C")
     };
     says(
         &[],
@@ -225,4 +225,158 @@ fn interfaces_and_what_they_counted() {
     says(&[], &format!("CRITICAL: eth0 is down; {unread}"), 2);
     write("operstate", "up");
     says(&[], &format!("UNKNOWN: {unread}"), 3);
+}
+
+#[test]
+fn processors_that_are_slow_or_were_throttled() {
+    let host = Host::new();
+    let write = |processor: u32, file: &str, text: &str| {
+        let file = format!("sys/devices/system/cpu/cpu{processor}/{file}");
+        host.write(&file, &format!("{text}\n"));
+    };
+    for processor in [0, 1, 10] {
+        for (file, text) in [
+            ("cpufreq/scaling_cur_freq", "2400000"),
+            ("cpufreq/cpuinfo_max_freq", "3000000"),
+            ("cpufreq/scaling_governor", "performance"),
+            ("thermal_throttle/core_throttle_count", "5"),
+            ("thermal_throttle/package_throttle_count", "7"),
+            ("topology/physical_package_id", "0"),
+            ("topology/core_id", "3"),
+        ] {
+            write(processor, file, text);
+        }
+    }
+    // The folder has more that begins so.
+    host.write("sys/devices/system/cpu/cpuidle/current_driver", "none\n");
+    write(1, "topology/core_id", "4");
+    let says = |args: &[&str], line: &str, status| {
+        let line = format!("CheckCPUFrequency {line}");
+        host.says("check-cpu-frequency", args, &line, status);
+    };
+    let all = "3 processors at 2400 to 2400 MHz";
+    says(
+        &[],
+        &format!("OK: {all}, throttling counted for the first time"),
+        0,
+    );
+    let fine = format!("OK: {all}, throttled 0 times since the last run");
+    says(&["--governor", "performance", "--min", "2400"], &fine, 0);
+    let figures = " | 'slowest'=80%;50:;25:;0 'throttled'=0;1;;0";
+    let args = ["-w", "50", "-c", "25", "--perfdata"];
+    says(&args, &format!("{fine}{figures}"), 0);
+
+    write(10, "cpufreq/scaling_cur_freq", "1200500");
+    let slow = "cpu10 runs at 1200 of 3000 MHz (40.02%), threshold 50%";
+    says(&["-w", "50", "-c", "25"], &format!("WARNING: {slow}"), 1);
+    let slow = "cpu10 runs at 1200 of 3000 MHz (40.02%), threshold 45%";
+    says(&["-w", "50", "-c", "45"], &format!("CRITICAL: {slow}"), 2);
+    says(
+        &["--min", "1500"],
+        "CRITICAL: cpu10 runs at 1200 MHz, expected 1500",
+        2,
+    );
+    write(10, "cpufreq/scaling_governor", "powersave");
+    let other = "WARNING: 1 of 3 processors without governor performance: cpu10 has powersave";
+    says(&["--governor", "performance"], other, 1);
+
+    // Both processors of the core count it, and all three their package.
+    for processor in [0, 10] {
+        write(processor, "thermal_throttle/core_throttle_count", "6");
+    }
+    for processor in [0, 1, 10] {
+        write(processor, "thermal_throttle/package_throttle_count", "17");
+    }
+    let both = "core 3 of package 0 was throttled 1 time since the last run; \
+                package 0 was throttled 10 times since the last run";
+    says(&[], &format!("WARNING: {both}"), 1);
+    let fine = "OK: 3 processors at 1200 to 2400 MHz, throttled 0 times since the last run";
+    says(&[], fine, 0);
+    write(1, "thermal_throttle/package_throttle_count", "27");
+    let package = "package 0 was throttled 10 times since the last run";
+    says(&["-K", "10"], &format!("CRITICAL: {package}"), 2);
+
+    // One that is switched off has no frequency.
+    host.remove("sys/devices/system/cpu/cpu10/cpufreq/scaling_cur_freq");
+    let two = "OK: 2 processors at 2400 to 2400 MHz, throttled 0 times since the last run";
+    says(&[], two, 0);
+    write(0, "cpufreq/scaling_cur_freq", "fast");
+    let bad = "UNKNOWN: cannot understand HOST/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq: \
+               it is not a whole number";
+    says(&[], bad, 3);
+    says(
+        &["-w", "25", "-c", "50"],
+        "UNKNOWN: warning 25 and critical 50 are upside down: critical must not come before the warning",
+        3,
+    );
+}
+
+#[test]
+fn a_virtual_machine_tells_no_frequency() {
+    let host = Host::with(&[("sys/devices/system/cpu/cpu0/online", "1\n")]);
+    host.says(
+        "check-cpu-frequency",
+        &[],
+        "CheckCPUFrequency UNKNOWN: no frequency and no count of throttling below \
+         HOST/sys/devices/system/cpu: is it a virtual machine?",
+        3,
+    );
+    host.write(
+        "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count",
+        "0\n",
+    );
+    let args = ["--governor", "performance"];
+    let line = "CheckCPUFrequency UNKNOWN: no processor tells its frequency";
+    host.says("check-cpu-frequency", &args, line, 3);
+}
+
+#[test]
+fn machine_checks_since_the_last_run() {
+    let interrupts = |counts: &str| {
+        format!(
+            "            CPU0       CPU1       CPU2       CPU5\n\
+             LOC: 9 9 9 9   Local timer interrupts\n\
+             MCE: {counts}   Machine check exceptions\nMCP: 7 7 7 7   Machine check polls\nERR: 0\n"
+        )
+    };
+    let host = Host::with(&[
+        ("proc/interrupts", &interrupts("1 1 1 1")),
+        ("proc/sys/kernel/random/boot_id", "a-b\n"),
+    ]);
+    let says = |args: &[&str], line: &str, status| {
+        host.says("check-mce", args, &format!("CheckMCE {line}"), status);
+    };
+    let first =
+        "first run, 1 machine check (1 on cpu0-2,5) since boot; new ones are known from here on";
+    says(&[], &format!("OK: {first}"), 0);
+    let none = "OK: 0 machine checks since the last run";
+    says(&[], none, 0);
+    // All were told of one, and one of another.
+    host.write("proc/interrupts", &interrupts("2 2 3 2"));
+    let two = "2 machine checks since the last run (2 on cpu2, 1 on cpu0-1,5), \
+               see the kernel's log for the hardware";
+    says(
+        &["--perfdata"],
+        &format!("WARNING: {two} | 'machine checks'=2;1;;0"),
+        1,
+    );
+    says(&[], none, 0);
+    host.write("proc/interrupts", &interrupts("2 12 3 2"));
+    let ten =
+        "10 machine checks since the last run (10 on cpu1), see the kernel's log for the hardware";
+    says(&["-c", "10"], &format!("CRITICAL: {ten}"), 2);
+    // After a boot all are new.
+    host.write("proc/sys/kernel/random/boot_id", "c-d\n");
+    let all = "12 machine checks since the last run (12 on cpu1, 3 on cpu2, 2 on cpu0,5), \
+               see the kernel's log for the hardware";
+    says(&["-w", "20", "-c", "30"], &format!("OK: {all}"), 0);
+
+    host.write("proc/interrupts", &interrupts("2 12"));
+    let short = "UNKNOWN: cannot understand HOST/proc/interrupts: \
+                 line 3 has not a number for each processor";
+    says(&[], short, 3);
+    host.write("proc/interrupts", "CPU0\nERR: 0\n");
+    let uncounted =
+        "UNKNOWN: this kernel does not count machine checks: no line MCE in HOST/proc/interrupts";
+    says(&[], uncounted, 3);
 }

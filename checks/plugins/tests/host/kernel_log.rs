@@ -77,3 +77,34 @@ fn lines_of_a_file_until_it_is_rotated() {
     );
     assert_eq!(status, 3);
 }
+
+#[test]
+fn an_alert_is_repeated_for_as_long_as_it_is_held() {
+    let host = host();
+    let hold = ["--hold", "86400"];
+    says(
+        &host,
+        &hold,
+        "OK: first run, HOST/dev/kmsg is looked at from here on",
+        0,
+    );
+    says(&host, &hold, "OK: 0 of 0 lines since the last run match", 0);
+    let more = "2,4,10,-;mce: [Hardware Error]: CPU 0 | x=1\n";
+    let text = fs::read_to_string(host.path("dev/kmsg")).unwrap() + more;
+    host.write("dev/kmsg", &text);
+    let found =
+        "1 of 1 lines since the last run match, the last: mce: [Hardware Error]: CPU 0 / x=1";
+    says(&host, &hold, &format!("WARNING: {found}"), 1);
+    let (text, status) = host.check("check-kernel-log", &hold);
+    let (before, now) = text.split_once(" s ago); now: ").unwrap();
+    assert!(before.starts_with(&format!("CheckKernelLog WARNING: {found} (")));
+    assert_eq!(
+        (now, status),
+        ("0 of 0 lines since the last run match\n", 1)
+    );
+    // Who does not hold it sees what is now.
+    says(&host, &[], "OK: 0 of 0 lines since the last run match", 0);
+    let bad = "UNKNOWN: invalid value '0' for '--hold <SECONDS>': use whole seconds, above 0; \
+               see venus-checks check-kernel-log --help";
+    says(&host, &["--hold", "0"], bad, 3);
+}

@@ -6,6 +6,7 @@
     reason = "tests may fail loudly"
 )]
 
+mod clock;
 mod community;
 mod cpu;
 mod hardware;
@@ -15,6 +16,7 @@ mod load;
 mod memory;
 mod mounts;
 mod process;
+mod smart;
 mod systemd;
 
 use std::fs;

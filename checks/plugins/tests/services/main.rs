@@ -8,8 +8,22 @@
     reason = "tests may fail loudly"
 )]
 
+mod consul;
+mod dns;
+mod docker;
+mod http;
+mod kafka;
+mod ping;
+mod port;
+mod rabbitmq;
+mod redis;
 mod sensu;
+mod slurm;
+mod swarm;
+mod tls_expiry;
 mod trouble;
+mod unix;
+mod zookeeper;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -76,6 +90,22 @@ fn nobody() -> SocketAddr {
 fn fixture(path: &str) -> String {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
     std::fs::read_to_string(fixtures.join(path)).unwrap()
+}
+
+/// Writes `0.#` for each number below 1, which differs from one run to the next.
+fn without_fractions(text: &str) -> String {
+    let is_of_number = |character: char| character == '.' || character.is_ascii_digit();
+    let (mut all, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(is_of_number) {
+        let (before, from) = rest.split_at(at);
+        let end = from.find(|character| !is_of_number(character));
+        let (number, after) = from.split_at(end.unwrap_or(from.len()));
+        let is_below_1 = number.starts_with("0.") && number.matches('.').count() == 1;
+        all.push_str(before);
+        all.push_str(if is_below_1 { "0.#" } else { number });
+        rest = after;
+    }
+    all + rest
 }
 
 fn run(args: &[&str]) -> Output {

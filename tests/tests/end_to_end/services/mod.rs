@@ -1,5 +1,21 @@
 //! The checks and metrics of services against the real ones.
 
+mod clock;
+mod dns;
+mod docker;
+mod hang;
+mod http;
+mod kafka;
+mod ping;
+mod port;
+mod rabbitmq;
+mod redis;
+mod samza;
+mod slurm;
+mod swarm;
+mod tls_expiry;
+mod zookeeper;
+
 use std::process::Command;
 use venus_tests::program::{self, wait_until};
 

@@ -1,0 +1,188 @@
+//! Which jobs are stuck.
+
+use crate::service::slurm::Job;
+use crate::status::duration;
+
+/// How many are named.
+const NAMED: usize = 3;
+
+/// Reasons for which a job waits as it should, by their beginning: it will have its turn, or its
+/// owner or an administrator wants it so.
+const USUAL: [&str; 16] = [
+    "None",
+    "Resources",
+    "Priority",
+    "Dependency",
+    "BeginTime",
+    "Licenses",
+    "Reservation",
+    "JobHeldUser",
+    "JobHeldAdmin",
+    "JobArrayTaskLimit",
+    "Assoc",
+    "QOS",
+    "MaxJobsPer",
+    "MaxCpuPer",
+    "MaxNodePer",
+    "Cleaning",
+];
+
+/// A job that is stuck, and how.
+pub(super) struct Stuck<'a> {
+    job: &'a Job,
+    how: String,
+}
+
+/// Those that wait for so many seconds for something unusual, have been ending for so long, or were
+/// put back by SLURM and held, which nobody but an administrator ends. `usual` are more reasons.
+pub(super) fn stuck<'a>(jobs: &'a [Job], after: u64, usual: &[&str], now: u64) -> Vec<Stuck<'a>> {
+    let is_long = |since: Option<u64>| since.filter(|since| now.saturating_sub(*since) >= after);
+    let how = |job: &Job| match job.state.as_str() {
+        "pending" if is_held_by_slurm(&job.reason) => Some(format!("waits: {}", job.reason)),
+        "pending" if !is_usual(&job.reason, usual) => {
+            let since = is_long(job.submitted)?;
+            Some(format!(
+                "waits for {}: {}",
+                duration(now.saturating_sub(since)),
+                job.reason
+            ))
+        }
+        "completing" => {
+            let since = is_long(job.end)?;
+            Some(format!(
+                "has been completing for {}",
+                duration(now.saturating_sub(since))
+            ))
+        }
+        _ => None,
+    };
+    jobs.iter()
+        .filter_map(|job| how(job).map(|how| Stuck { job, how }))
+        .collect()
+}
+
+fn is_held_by_slurm(reason: &str) -> bool {
+    let reason = reason.to_lowercase();
+    reason.contains("requeued held")
+        || reason.contains("requeued in held")
+        || reason.starts_with("jobholdmaxrequeue")
+}
+
+fn is_usual(reason: &str, usual: &[&str]) -> bool {
+    let begins = |with: &&str| reason.starts_with(with);
+    USUAL.iter().any(begins)
+        || usual.iter().any(begins)
+        || reason.is_empty()
+        // Of nodes that are not available: it is known until when. And of a big job, while one node
+        // is out or another partition comes first: the node has its own threshold.
+        || reason.contains("eserved for")
+}
+
+/// The first of them in words.
+pub(super) fn words(all: &[Stuck<'_>]) -> String {
+    let name = |one: &Stuck<'_>| {
+        let Job {
+            id,
+            user,
+            partitions,
+            ..
+        } = one.job;
+        format!("job {id} of {user} in {} {}", partitions.join(","), one.how)
+    };
+    let mut named: Vec<String> = all.iter().take(NAMED).map(name).collect();
+    if all.len() > NAMED {
+        named.push(format!("and {} more", all.len() - NAMED));
+    }
+    named.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(state: &str, reason: &str, submitted: u64, end: Option<u64>) -> Job {
+        Job {
+            id: "7".to_owned(),
+            partitions: vec!["odd".to_owned(), "even".to_owned()],
+            state: state.to_owned(),
+            user: "alice".to_owned(),
+            submitted: Some(submitted),
+            end,
+            reason: reason.to_owned(),
+        }
+    }
+
+    #[test]
+    fn stuck_or_having_its_turn() {
+        for (job, how) in [
+            (job("pending", "Resources", 0, None), ""),
+            (job("pending", "Priority", 0, None), ""),
+            (job("pending", "QOSMaxCpuPerUserLimit", 0, None), ""),
+            (
+                job(
+                    "pending",
+                    "ReqNodeNotAvail, May be reserved for other job",
+                    0,
+                    None,
+                ),
+                "",
+            ),
+            (
+                job(
+                    "pending",
+                    "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions",
+                    0,
+                    None,
+                ),
+                "",
+            ),
+            (job("pending", "Mine", 0, None), ""),
+            (job("pending", "BadConstraints", 7000, None), ""),
+            (
+                job("pending", "BadConstraints", 2800, None),
+                "waits for 2 h 0 min: BadConstraints",
+            ),
+            (
+                job(
+                    "pending",
+                    "ReqNodeNotAvail, UnavailableNodes:hpcg2",
+                    0,
+                    None,
+                ),
+                "waits for 2 h 46 min: ReqNodeNotAvail, UnavailableNodes:hpcg2",
+            ),
+            (
+                job("pending", "launch failed requeued held", 9999, None),
+                "waits: launch failed requeued held",
+            ),
+            (
+                job("pending", "job requeued in held state", 9999, None),
+                "waits: job requeued in held state",
+            ),
+            (job("running", "None", 0, Some(20_000)), ""),
+            (job("completing", "None", 0, Some(9000)), ""),
+            (
+                job("completing", "None", 0, Some(6400)),
+                "has been completing for 1 h 0 min",
+            ),
+            (job("completing", "None", 0, None), ""),
+        ] {
+            let jobs = [job];
+            let stuck = stuck(&jobs, 3600, &["Mine"], 10_000);
+            let how = if how.is_empty() {
+                String::new()
+            } else {
+                format!("job 7 of alice in odd,even {how}")
+            };
+            assert_eq!(words(&stuck), how, "{:?}", jobs[0]);
+        }
+        let jobs: Vec<Job> = (0..10_000)
+            .map(|_| job("pending", "BadConstraints", 0, None))
+            .collect();
+        let words = words(&stuck(&jobs, 1, &[], 10_000));
+        assert!(
+            words.ends_with(", and 9997 more") && words.len() < 300,
+            "{words}"
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! Thresholds of how many of something there are, as a number or in percent of all.
+
+use clap::{Arg, ArgMatches};
+
+use crate::context::Failure;
+use crate::status::{Limit, Limits, LimitsError, Perfdata, RangeError, Status, Unit, hundredths};
+
+/// One threshold: `3`, `10%`, or a range of either.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Part {
+    limit: Limit,
+    is_percent: bool,
+}
+
+impl std::str::FromStr for Part {
+    type Err = RangeError;
+
+    fn from_str(text: &str) -> Result<Self, RangeError> {
+        let number = text.strip_suffix('%');
+        Ok(Self {
+            limit: number.unwrap_or(text).parse()?,
+            is_percent: number.is_some(),
+        })
+    }
+}
+
+/// The two thresholds, whatever they are in.
+pub(super) struct Share {
+    number: Limits,
+    percent: Limits,
+}
+
+/// What is worth a warning if nothing is given, and what is critical, in percent.
+const USUAL: [f64; 2] = [10.0, 50.0];
+
+pub(super) fn arguments() -> [Arg; 2] {
+    let argument = |name: &'static str, short, alias: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .alias(alias)
+            .short(short)
+            .value_name("N")
+            .value_parser(|text: &str| text.parse::<Part>())
+            .help(help)
+    };
+    [
+        argument(
+            "warning",
+            'w',
+            "warn",
+            "Nodes of a partition that cannot be used, or their share, that are worth a warning [default: 10%]",
+        ),
+        argument(
+            "critical",
+            'c',
+            "crit",
+            "Those that are critical [default: 50%]",
+        ),
+    ]
+}
+
+impl Share {
+    /// Those given by `-w` and `-c`. A default that contradicts the one that is given is left out.
+    pub(super) fn given(matches: &ArgMatches) -> Result<Self, Failure> {
+        let given = ["warning", "critical"].map(|name| matches.get_one::<Part>(name).copied());
+        let is_too_high = |part: &Part| {
+            part.is_percent && matches!(part.limit, Limit::Number(number) if number > 100.0)
+        };
+        if given.iter().flatten().any(is_too_high) {
+            return Err(Failure::new("invalid percentage: use at most 100%"));
+        }
+        let usual = USUAL.map(|percent| {
+            Some(Part {
+                limit: Limit::Number(percent),
+                is_percent: true,
+            })
+        });
+        let [warning, critical] = given;
+        let with_defaults = Self::new(warning.or(usual[0]), critical.or(usual[1]));
+        match with_defaults {
+            Err(_) if warning.is_none() || critical.is_none() => Ok(Self::new(warning, critical)?),
+            done => Ok(done?),
+        }
+    }
+
+    fn new(warning: Option<Part>, critical: Option<Part>) -> Result<Self, LimitsError> {
+        let limits = |is_percent: bool| {
+            let of = |part: Option<Part>| {
+                let part = part.filter(|part| part.is_percent == is_percent);
+                part.map(|part| part.limit)
+            };
+            Limits::at_least(of(warning), of(critical))
+        };
+        Ok(Self {
+            number: limits(false)?,
+            percent: limits(true)?,
+        })
+    }
+
+    /// What so many of all mean, and in words the threshold that they reach.
+    pub(super) fn judge(&self, count: usize, all: usize) -> (Status, String) {
+        let percent = percent(count, all);
+        let (by_number, by_percent) = (self.number.judge(count), self.percent.judge(percent));
+        let status = by_number.worst(by_percent);
+        let (limits, unit) = if by_number == status {
+            (&self.number, "")
+        } else {
+            (&self.percent, "%")
+        };
+        let reached = match status {
+            Status::Critical => limits.critical().map(|limit| (limit, "critical")),
+            Status::Warning => limits.warning().map(|limit| (limit, "warning")),
+            Status::Ok | Status::Unknown => None,
+        };
+        let reached = match reached {
+            Some((Limit::Number(limit), name)) => format!("; {name} from {limit}{unit}"),
+            Some((Limit::Range(range), name)) => format!("; {name} by {range}{unit}"),
+            None => String::new(),
+        };
+        (status, format!("{percent}%{reached}"))
+    }
+
+    /// The figures of that.
+    pub(super) fn figures(&self, label: &str, count: usize, all: usize) -> [Perfdata; 2] {
+        let share = Perfdata::new(format!("{label} share"), percent(count, all), Unit::Percent);
+        [
+            Perfdata::new(label, count, Unit::None)
+                .thresholds(self.number.thresholds())
+                .min(0)
+                .max(all),
+            share.thresholds(self.percent.thresholds()).min(0).max(100),
+        ]
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a percentage is no exact number"
+)]
+fn percent(count: usize, all: usize) -> f64 {
+    if all == 0 {
+        return 0.0;
+    }
+    hundredths(100.0 * count as f64 / all as f64)
+}
