@@ -3,6 +3,7 @@
 
 mod event;
 mod filter;
+mod graphite;
 mod memory;
 
 pub use event::Checks;
@@ -14,6 +15,7 @@ use crate::log::Log;
 use crate::settings::handler::{Kind, Mutator};
 use crate::settings::venus::METRICS_HANDLER;
 use crate::settings::{Current, Handler, Settings};
+use graphite::{Graphite, Reports};
 use memory::Memory;
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
@@ -43,6 +45,8 @@ pub struct Pipeline {
     memory: Option<Memory>,
     /// Whether something is known that is not written down.
     is_news: Cell<bool>,
+    /// The way to Carbon, with the settings that it was made from.
+    graphite: RefCell<Option<(Value, Graphite)>>,
     /// What was said of handlers, to say it once.
     said: RefCell<HashSet<String>>,
     groups: Groups,
@@ -74,6 +78,7 @@ impl Pipeline {
             checks: RefCell::new(checks.unwrap_or_default()),
             memory,
             is_news: Cell::new(false),
+            graphite: RefCell::new(None),
             said: RefCell::default(),
             groups: Groups::default(),
             running: Cell::new(0),
@@ -131,7 +136,9 @@ impl Pipeline {
             return;
         }
         let Some(handler) = settings.handlers.iter().find(|one| one.name == name) else {
-            if is_missed {
+            if name == METRICS_HANDLER && settings.graphite.is_some() {
+                self.to_graphite(settings, event);
+            } else if is_missed {
                 let data = json!({ "handler": name, "check": event.check_name() });
                 self.say_once("no handler of this name in the settings", data);
             }
@@ -158,6 +165,54 @@ impl Pipeline {
                 }
             },
         }
+    }
+
+    /// Hands the lines of metrics to the thread that writes to Carbon.
+    fn to_graphite(self: &Rc<Self>, settings: &Settings, event: &Event) {
+        let Some(wanted) = &settings.graphite else {
+            return;
+        };
+        let section = settings.merged.get(METRICS_HANDLER);
+        let mut graphite = self.graphite.borrow_mut();
+        if graphite.as_ref().map(|(section, _)| section) != section {
+            // That before ends when it has written what it has.
+            *graphite = match Graphite::new(wanted, clock::now) {
+                Ok((new, reports)) => {
+                    self.hear(reports);
+                    section.cloned().map(|section| (section, new))
+                }
+                Err(error) => {
+                    let data = json!({ "handler": METRICS_HANDLER, "error": error.to_string() });
+                    return self.say_once("handler failed", data);
+                }
+            };
+        }
+        let complaint = graphite
+            .as_ref()
+            .and_then(|(_, graphite)| graphite.put(event, clock::epoch_seconds()));
+        if let Some(complaint) = complaint {
+            let data = json!({ "check": event.check_name(), "error": complaint });
+            self.say_once("metrics are not sent to Carbon", data);
+        }
+    }
+
+    /// Logs what comes of writing to Carbon; a handler is running until that has come to its end.
+    fn hear(self: &Rc<Self>, mut reports: Reports) {
+        self.running.set(self.running.get() + 1);
+        let pipeline = Rc::clone(self);
+        spawn_local(async move {
+            while let Some(report) = reports.recv().await {
+                let data = json!({ "handler": METRICS_HANDLER, "error": report });
+                match report {
+                    Some(_) => pipeline
+                        .log
+                        .warn("Carbon does not take metrics; they wait", data),
+                    None => pipeline.log.info("Carbon takes metrics again", data),
+                }
+            }
+            pipeline.running.set(pipeline.running.get() - 1);
+            pipeline.idle.notify_waiters();
+        });
     }
 
     fn say_once(&self, what: &str, data: Value) {
@@ -231,8 +286,9 @@ impl Pipeline {
         }
     }
 
-    /// Waits until no handler is running.
+    /// Waits until no handler is running, and Carbon has what it was to get.
     pub async fn finished(&self) {
+        self.graphite.borrow_mut().take();
         while self.running.get() > 0 {
             self.idle.notified().await;
         }

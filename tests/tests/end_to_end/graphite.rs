@@ -1,14 +1,17 @@
 //! `handler-graphite` with a real Carbon: what it has written is what counts.
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 use venus_tests::carbon::Carbon;
-use venus_tests::program::{self, wait_until};
+use venus_tests::port;
+use venus_tests::program::{self, Running, wait_until};
 
 /// What whisper files hold, in seconds: more than any test puts into one.
 const RETENTION: u64 = 120_000;
@@ -168,6 +171,54 @@ fn a_carbon_that_is_killed_in_between_costs_no_point() {
     let expected = [("a.b", 15_500), ("c.d", 11_000), ("e", 1_500)];
     let expected = expected.map(|(path, count)| (path.to_owned(), count));
     wait_for(&carbon, start, &BTreeMap::from(expected));
+}
+
+/// Through the agent that is its own server, which writes to Carbon itself.
+#[test]
+fn a_million_points_through_the_embedded_agent_and_a_carbon_that_dies() {
+    const EACH: u64 = 100_000;
+    let Some(mut carbon) = Carbon::launch(RETENTION) else {
+        return;
+    };
+    let [port, http] = port::free();
+    let mut agent = Running::agent(&json!({
+        "client": {"name": "venus001", "socket": {"port": port}, "http_socket": {"port": http}},
+        "transport": {"name": "embedded"},
+        "venus": {"builtin_checks": false},
+        "graphite": {"port": carbon.lines, "prefix": "site", "timeout": 5},
+    }));
+    agent.stderr_line("starts");
+    wait_until(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+    let hand_in = |output: &str| {
+        let result = json!({
+            "name": "load", "type": "metric", "output": output, "handlers": ["graphite"],
+        });
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.write_all(result.to_string().as_bytes()).unwrap();
+        let mut answer = [0; 2];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"ok");
+    };
+    let start = start();
+    let mut expected = BTreeMap::new();
+    for series in 0..10 {
+        let path = format!("venus001.series{series}");
+        for part in 0..10 {
+            hand_in(&lines(&path, start, part * 10_000..(part + 1) * 10_000));
+            if (series, part) == (5, 0) {
+                carbon.kill();
+            }
+        }
+        if series == 5 {
+            agent.stderr_line("Carbon does not take metrics; they wait");
+            carbon.relaunch();
+        }
+        expected.insert(format!("site.{path}"), EACH);
+    }
+    agent.stderr_line("Carbon takes metrics again");
+    wait_for(&carbon, start, &expected);
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait().code(), Some(0));
 }
 
 #[test]
