@@ -3,16 +3,20 @@
 use chrono::{DateTime, Local};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Time since the epoch; zero where the clock stands before 1970.
+/// The time.
 #[must_use]
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one module that reads the wall clock"
 )]
-pub fn since_epoch() -> Duration {
+pub fn now() -> SystemTime {
     SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
+}
+
+/// Time since the epoch; zero where the clock stands before 1970.
+#[must_use]
+pub fn since_epoch() -> Duration {
+    now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Whole seconds since the epoch, as Sensu stamps everything.

@@ -14,6 +14,7 @@ use crate::log::Log;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
 use crate::schedule::subdued;
+use crate::settings::load::variable;
 use crate::settings::{Check, Current, Environment, Settings, Transport};
 use crate::signals::{Asked, Signals};
 use crate::terminal::Terminal;
@@ -27,6 +28,7 @@ use std::cell::RefCell;
 use std::env;
 use std::io::{self, ErrorKind, IsTerminal};
 use std::os::fd::RawFd;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -107,6 +109,14 @@ struct Agent<'a> {
     sockets: RefCell<Option<Sockets>>,
 }
 
+/// Where to remember from one start to the next: as systemd has it, of several folders the first.
+fn state_dir(settings: &Settings, environment: &Environment) -> Option<PathBuf> {
+    settings.venus.state_dir.clone().or_else(|| {
+        let folders = variable(environment, "STATE_DIRECTORY")?;
+        folders.split(':').next().map(PathBuf::from)
+    })
+}
+
 /// Why the work proper ended.
 enum Ended {
     /// The agent is to end with this code.
@@ -133,7 +143,13 @@ impl<'a> Agent<'a> {
             Rc::clone(&outbox),
             child_environment.clone(),
         );
-        let pipeline = Pipeline::new(Rc::clone(&settings), log.clone(), child_environment);
+        let state = state_dir(&settings.get(), environment);
+        let pipeline = Pipeline::new(
+            Rc::clone(&settings),
+            log.clone(),
+            child_environment,
+            state.as_deref(),
+        );
         Self {
             arguments,
             environment,

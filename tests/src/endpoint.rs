@@ -5,9 +5,11 @@
 //! on a port of the loopback interface that the system chooses, keeps what it got,
 //! and answers as it was told. The answers are those that Slack documents.
 
+use crate::DEADLINE;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -40,6 +42,14 @@ pub struct Request {
 pub struct Endpoint {
     address: SocketAddr,
     thread: JoinHandle<Vec<Request>>,
+    arrived: Arc<Arrived>,
+}
+
+/// How many requests arrived, and that one more did.
+#[derive(Default)]
+struct Arrived {
+    count: Mutex<usize>,
+    more: Condvar,
 }
 
 impl Endpoint {
@@ -50,8 +60,30 @@ impl Endpoint {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let answers = answers.to_vec();
-        let thread = std::thread::spawn(move || serve(&listener, &answers));
-        Self { address, thread }
+        let arrived = Arc::<Arrived>::default();
+        let count = Arc::clone(&arrived);
+        let thread = std::thread::spawn(move || serve(&listener, &answers, &count));
+        Self {
+            address,
+            thread,
+            arrived,
+        }
+    }
+
+    /// How many requests arrived so far.
+    #[must_use]
+    pub fn arrived(&self) -> usize {
+        *self.arrived.count.lock().unwrap()
+    }
+
+    /// Waits until this many requests have arrived in all.
+    pub fn wait_for(&self, count: usize) {
+        let arrived = self.arrived.count.lock().unwrap();
+        let more = &self.arrived.more;
+        let (arrived, late) = more
+            .wait_timeout_while(arrived, DEADLINE, |arrived| *arrived < count)
+            .unwrap();
+        assert!(!late.timed_out(), "{arrived} of {count} requests");
     }
 
     /// An address below which the endpoint listens; its path is a secret.
@@ -69,16 +101,20 @@ impl Endpoint {
     }
 }
 
-fn serve(listener: &TcpListener, answers: &[Answer]) -> Vec<Request> {
+fn serve(listener: &TcpListener, answers: &[Answer], arrived: &Arrived) -> Vec<Request> {
     let mut requests = Vec::new();
     let mut hanging = Vec::new();
     loop {
         let (mut stream, _) = listener.accept().unwrap();
-        let Some(request) = read(&stream) else {
-            return requests;
+        let request = match read(&stream) {
+            Came::Request(request) => request,
+            Came::Part => continue,
+            Came::Stop => return requests,
         };
         let answer = answers.get(requests.len()).or(answers.last());
         requests.push(request);
+        *arrived.count.lock().unwrap() = requests.len();
+        arrived.more.notify_all();
         match answer.unwrap() {
             Answer::Http(status, headers, body) => {
                 let length = body.len();
@@ -86,7 +122,8 @@ fn serve(listener: &TcpListener, answers: &[Answer]) -> Vec<Request> {
                     "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\n\
                      connection: close\r\n\r\n{body}"
                 );
-                stream.write_all(answer.as_bytes()).unwrap();
+                // Whoever sent it may be dead by now.
+                drop(stream.write_all(answer.as_bytes()));
             }
             Answer::Close => {}
             Answer::Hang => hanging.push(stream),
@@ -94,8 +131,16 @@ fn serve(listener: &TcpListener, answers: &[Answer]) -> Vec<Request> {
     }
 }
 
-/// A request; none where the test wants the endpoint to stop.
-fn read(stream: &TcpStream) -> Option<Request> {
+/// What comes over a connection.
+enum Came {
+    Request(Request),
+    /// The test wants the endpoint to stop.
+    Stop,
+    /// Whoever connected is gone before it was whole.
+    Part,
+}
+
+fn read(stream: &TcpStream) -> Came {
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
@@ -103,7 +148,9 @@ fn read(stream: &TcpStream) -> Option<Request> {
     let mut head = Vec::new();
     loop {
         let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
+        if !matches!(reader.read_line(&mut line), Ok(length) if length > 0) {
+            return Came::Part;
+        }
         match line.trim_end() {
             "" => break,
             line => head.push(line.to_owned()),
@@ -114,14 +161,16 @@ fn read(stream: &TcpStream) -> Option<Request> {
         let (_, value) = headers.find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
         Some(value.trim().to_owned())
     };
-    let line = head.first()?.clone();
+    let line = head.first().unwrap().clone();
     if line == "STOP" {
-        return None;
+        return Came::Stop;
     }
     let length: usize = header("content-length").unwrap().parse().unwrap();
     let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    Some(Request {
+    if reader.read_exact(&mut body).is_err() {
+        return Came::Part;
+    }
+    Came::Request(Request {
         line,
         content_type: header("content-type").unwrap(),
         body: serde_json::from_slice(&body).unwrap(),

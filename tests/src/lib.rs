@@ -6,6 +6,7 @@
 //! | [`rabbitmq`] | a `RabbitMQ` node of the test's own |
 //! | [`kafka`] | brokers of the test's own, and who produces and consumes |
 //! | [`redis`] | Redis servers and a sentinel of the test's own |
+//! | [`carbon`] | a Carbon of the test's own |
 //! | [`zookeeper`] | `ZooKeeper` servers of the test's own |
 //! | [`room`] | network, mount and process namespaces of the test's own |
 //! | [`docker`] | a Docker Engine in such a room |
@@ -41,6 +42,7 @@
 
 pub mod authority;
 pub mod cable;
+pub mod carbon;
 pub mod certificates;
 pub mod chrony;
 pub mod daemon;

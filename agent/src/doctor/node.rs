@@ -5,6 +5,7 @@ use crate::check::{ChildEnvironment, Collectors, builtin_checks, substituted};
 use crate::clock;
 use crate::schedule::Recurrence;
 use crate::settings::client::{Socket, is_shared};
+use crate::settings::handler::Kind;
 use crate::settings::{Check, Environment, Settings};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
@@ -38,8 +39,9 @@ pub(super) async fn examine(settings: &Settings, environment: &Environment, repo
         examine_check(check, settings, path, report);
     }
     for handler in &settings.handlers {
-        let command = program(&handler.command, path);
-        report_program("handlers", &handler.name, command, report);
+        if let Kind::Pipe(command) = &handler.kind {
+            report_program("handlers", &handler.name, program(command, path), report);
+        }
     }
     sockets(settings, report).await;
     collectors(settings, report);

@@ -1,20 +1,21 @@
 //! Results become events: what is new, what goes on, what is over.
 
-use crate::settings::Handler;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use venus_event::{Action, Attributes, CheckResult, Event, Severity};
 
 /// How many past statuses Sensu keeps and shows.
 const HISTORY: usize = 21;
 
 /// What is remembered of every check.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Checks {
-    known: HashMap<String, State>,
+    known: BTreeMap<String, State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
     /// Statuses, oldest first, at most [`HISTORY`].
     history: VecDeque<i64>,
@@ -24,10 +25,14 @@ struct State {
     last_state_change: Option<u64>,
     /// Whether there is an event that a later OK resolves.
     open: bool,
+    /// Whether it changes its state too often, by the check's thresholds.
+    #[serde(default)]
+    flaps: bool,
 }
 
 impl Checks {
-    /// The event that a result makes: none while a check is OK and was OK.
+    /// The event that a result makes: none while a check is OK and was OK. Metrics make one each
+    /// time.
     ///
     /// `client` describes the client, `now` is in seconds since the epoch.
     pub fn event(&mut self, result: &CheckResult, client: Attributes, now: u64) -> Option<Event> {
@@ -35,8 +40,11 @@ impl Checks {
         let state = self.known.entry(key(result)).or_default();
         let was_open = state.open;
         state.record(status, now);
+        state.flaps = state.is_flapping(&result.check);
         let action = match result.severity() {
+            _ if state.flaps => Action::Flapping,
             Severity::Ok if was_open => Action::Resolve,
+            Severity::Ok if result.is_metric() => Action::Create,
             Severity::Ok => return None,
             Severity::Warning | Severity::Critical | Severity::Unknown => Action::Create,
         };
@@ -107,6 +115,21 @@ impl State {
         }
     }
 
+    /// By the check's `low_flap_threshold` and `high_flap_threshold`, in percent: it begins at the
+    /// high one, and ends at the low one.
+    fn is_flapping(&self, check: &Attributes) -> bool {
+        let threshold = |key| check.get(key).and_then(Value::as_i64);
+        let low = threshold("low_flap_threshold");
+        let Some((low, high)) = low.zip(threshold("high_flap_threshold")) else {
+            return false;
+        };
+        if self.flaps {
+            self.total_change() > low
+        } else {
+            self.total_change() >= high
+        }
+    }
+
     /// How much the status changes, in percent, with recent changes weighing
     /// more (0.82 to 1.2), as Sensu computes it; 0 before the history is full.
     fn total_change(&self) -> i64 {
@@ -128,41 +151,9 @@ impl State {
     }
 }
 
-/// Whether a handler's filter lets an event through.
-///
-/// Sensu's built-in filter `occurrences`: from the `occurrences`th time in a
-/// row (default 1), then once every `refresh` seconds (default 1800); a
-/// recovery only of what was let through.
-pub(super) fn wants(handler: &Handler, event: &Event) -> bool {
-    if !handler.filters_occurrences {
-        return true;
-    }
-    let number = |key: &str, default: u64| {
-        event
-            .check
-            .get(key)
-            .and_then(Value::as_u64)
-            .filter(|number| *number > 0)
-            .unwrap_or(default)
-    };
-    let first = number("occurrences", 1);
-    match event.action {
-        Action::Resolve => event.occurrences_watermark >= first,
-        Action::Create | Action::Flapping => {
-            let every = number("refresh", 1800) / number("interval", 30);
-            match event.occurrences.checked_sub(first) {
-                None => false,
-                Some(0) => true,
-                Some(since) => every == 0 || since % every == 0,
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn run(statuses: &[i64]) -> Vec<Option<Event>> {
         let mut checks = Checks::default();
@@ -242,22 +233,62 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_occurrences_lets_the_first_every_refresh_and_the_recovery_through() {
-        let handler = Handler {
-            name: "slack".to_owned(),
-            command: String::new(),
-            timeout: Duration::from_secs(1),
-            filters_occurrences: true,
+    fn i_a_check_flaps_from_its_high_threshold_to_its_low_one() {
+        let mut checks = Checks::default();
+        let mut actions = Vec::new();
+        let flips = (0..24).map(|run| run % 2);
+        for (now, status) in (100..).zip(flips.chain([0; 20])) {
+            let check = json!({
+                "name": "k", "status": status, "output": "",
+                "low_flap_threshold": 20, "high_flap_threshold": 60,
+            });
+            let result = CheckResult {
+                client: "c".to_owned(),
+                check: check.as_object().unwrap().clone(),
+                signature: None,
+            };
+            let event = checks.event(&result, Attributes::new(), now);
+            actions.push(event.map(|event| event.action));
+        }
+        // The history has to be full before anything is said of it.
+        assert_eq!(actions[19], Some(Action::Create));
+        assert_eq!(actions[20..24], [Some(Action::Flapping); 4]);
+        assert_eq!(actions[30], Some(Action::Flapping), "also while it is OK");
+        assert_eq!(actions[43], None);
+    }
+
+    #[test]
+    fn metrics_make_an_event_each_time() {
+        let check = json!({"name": "m", "type": "metric", "status": 0, "output": "a 1 1"});
+        let result = CheckResult {
+            client: "c".to_owned(),
+            check: check.as_object().unwrap().clone(),
+            signature: None,
         };
-        let mut statuses = vec![0];
-        statuses.extend([1; 400]);
-        statuses.push(0);
-        let passed: Vec<usize> = run(&statuses)
-            .iter()
-            .enumerate()
-            .filter(|(_, event)| event.as_ref().is_some_and(|event| wants(&handler, event)))
-            .map(|(index, _)| index)
-            .collect();
-        assert_eq!(passed, [1, 181, 361, 401]);
+        let mut checks = Checks::default();
+        for now in [100, 110] {
+            let event = checks.event(&result, Attributes::new(), now).unwrap();
+            assert_eq!((event.action, event.status()), (Action::Create, 0));
+        }
+    }
+
+    #[test]
+    fn what_was_written_down_goes_on_as_if_nothing_had_happened() {
+        let result = |status: i64| CheckResult {
+            client: "c".to_owned(),
+            check: json!({"name": "k", "status": status, "output": ""})
+                .as_object()
+                .unwrap()
+                .clone(),
+            signature: None,
+        };
+        let mut checks = Checks::default();
+        checks.event(&result(2), Attributes::new(), 100);
+        let text = serde_json::to_string(&checks).unwrap();
+        let mut checks: Checks = serde_json::from_str(&text).unwrap();
+        let event = checks.event(&result(2), Attributes::new(), 110).unwrap();
+        assert_eq!(event.occurrences, 2);
+        let event = checks.event(&result(0), Attributes::new(), 120).unwrap();
+        assert_eq!(event.action, Action::Resolve);
     }
 }

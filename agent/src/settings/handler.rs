@@ -1,23 +1,57 @@
 //! `handlers`: who is told, when the agent is its own server.
 
 use super::reader::{Reader, is_name};
+use serde_json::Value;
 use std::time::Duration;
+use venus_event::Severity;
 
-/// A handler of type `pipe`: a command that gets the event on its standard input.
+/// Who is told of an event, and of which.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Handler {
     /// Name, by which checks choose it.
     pub name: String,
-    /// Shell command.
-    pub command: String,
-    /// After this long the command is killed.
+    /// How it is told.
+    pub kind: Kind,
+    /// After this long it is given up.
     pub timeout: Duration,
-    /// Whether Sensu's built-in filter `occurrences` stands before it.
-    pub filters_occurrences: bool,
+    /// The names of the filters that stand before it.
+    pub filters: Vec<String>,
+    /// Which severities it wants, if not all.
+    pub severities: Option<Vec<Severity>>,
+    /// Whether it gets events of checks that flap.
+    pub handles_flapping: bool,
+    /// What it is told.
+    pub mutator: Mutator,
+}
+
+/// How a handler is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// A shell command that gets it on its standard input.
+    Pipe(String),
+    /// A connection to this host and port that it is written to.
+    Tcp(String, u16),
+    /// A datagram to this host and port.
+    Udp(String, u16),
+    /// All of these are told.
+    Set(Vec<String>),
+}
+
+/// What of an event a handler gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mutator {
+    /// The event as JSON.
+    Json,
+    /// What the check printed.
+    OnlyCheckOutput,
+    /// One that only a Sensu server has.
+    Unknown(String),
 }
 
 /// Sensu waits for ever; a handler that hangs would pile up.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
+/// As Sensu has it, for a connection.
+const SOCKET_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Handler {
     /// Reads one entry of `handlers`. A type that only a Sensu server has is
@@ -28,18 +62,104 @@ impl Handler {
                 "handler name cannot contain spaces or special characters: {name:?}"
             ));
         }
-        if reader.required_string("type")? != "pipe" {
-            return None;
-        }
-        let command = reader.required_string("command");
-        let timeout = reader.seconds("timeout");
-        let filter = reader.string("filter");
-        let filters = reader.strings("filters").unwrap_or_default();
+        let kind = match reader.required_string("type")? {
+            "pipe" => Kind::Pipe(reader.required_string("command")?.to_owned()),
+            "tcp" => {
+                let (host, port) = socket(reader)?;
+                Kind::Tcp(host, port)
+            }
+            "udp" => {
+                let (host, port) = socket(reader)?;
+                Kind::Udp(host, port)
+            }
+            "set" => Kind::Set(owned(reader.strings("handlers").unwrap_or_default())),
+            _ => return None,
+        };
+        let usual = match kind {
+            Kind::Pipe(_) | Kind::Set(_) => DEFAULT_TIMEOUT,
+            Kind::Tcp(..) | Kind::Udp(..) => SOCKET_TIMEOUT,
+        };
+        let one = reader.string("filter").into_iter();
+        let filters = one.chain(reader.strings("filters").unwrap_or_default());
         Some(Self {
             name: name.to_owned(),
-            command: command?.to_owned(),
-            timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
-            filters_occurrences: filter == Some("occurrences") || filters.contains(&"occurrences"),
+            kind,
+            timeout: reader.seconds("timeout").unwrap_or(usual),
+            filters: owned(filters),
+            severities: severities(reader),
+            handles_flapping: reader.boolean("handle_flapping").unwrap_or(false),
+            mutator: match reader.string("mutator") {
+                None | Some("json") => Mutator::Json,
+                Some("only_check_output") => Mutator::OnlyCheckOutput,
+                Some(other) => Mutator::Unknown(other.to_owned()),
+            },
         })
+    }
+}
+
+fn owned<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    names.into_iter().map(str::to_owned).collect()
+}
+
+/// `"socket": {"host": …, "port": …}`
+fn socket(reader: &mut Reader<'_>) -> Option<(String, u16)> {
+    let Some(mut socket) = reader.child("socket") else {
+        reader.problem("socket", "must be a hash");
+        return None;
+    };
+    let host = socket.required_string("host");
+    let port = socket.positive("port").map(u16::try_from);
+    if !matches!(port, Some(Ok(_))) {
+        socket.problem("port", "must be a port, 1 to 65535");
+    }
+    Some((host?.to_owned(), port?.ok()?))
+}
+
+fn severities(reader: &mut Reader<'_>) -> Option<Vec<Severity>> {
+    let names = reader.strings("severities")?;
+    let all = [
+        Severity::Ok,
+        Severity::Warning,
+        Severity::Critical,
+        Severity::Unknown,
+    ];
+    let mut severities = Vec::with_capacity(names.len());
+    for name in names {
+        match all
+            .iter()
+            .find(|one| one.to_string().eq_ignore_ascii_case(name))
+        {
+            Some(severity) => severities.push(*severity),
+            None => reader.problem("severities", "must be of ok, warning, critical, unknown"),
+        }
+    }
+    Some(severities)
+}
+
+/// One entry of `filters`: which events are let through.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter {
+    /// Name, by which handlers choose it.
+    pub name: String,
+    /// What an event has to have, deep.
+    pub attributes: Value,
+    /// Whether what has all of it is kept back, and the rest let through.
+    pub negate: bool,
+}
+
+impl Filter {
+    /// Reads one entry of `filters`.
+    pub fn read(name: &str, reader: &mut Reader<'_>) -> Self {
+        let attributes = reader
+            .child("attributes")
+            .map(|child| child.object().clone());
+        if attributes.is_none() {
+            reader.problem("attributes", "must be a hash");
+        }
+        Self {
+            name: name.to_owned(),
+            attributes: Value::Object(attributes.unwrap_or_default()),
+            negate: reader.boolean("negate").unwrap_or(false),
+        }
     }
 }

@@ -21,7 +21,7 @@ pub mod venus;
 pub use check::Check;
 pub use client::Client;
 pub use current::Current;
-pub use handler::Handler;
+pub use handler::{Filter, Handler};
 pub use load::Environment;
 pub use rabbitmq::Broker;
 pub use reader::Problem;
@@ -30,10 +30,13 @@ pub use tls::Tls;
 pub use transport::Transport;
 pub use venus::Venus;
 
+use handler_graphite::settings::Settings as Graphite;
 use reader::Reader;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use venus::METRICS_HANDLER;
 use venus_event::Attributes;
+use venus_settings::Sources;
 
 /// What the agent knows about its host before it reads any settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +60,10 @@ pub struct Settings {
     pub checks: Vec<Check>,
     /// Who is told, when the agent is its own server.
     pub handlers: Vec<Handler>,
+    /// Where metrics go from this process, when it is its own server.
+    pub graphite: Option<Graphite>,
+    /// Which events handlers may want.
+    pub filters: Vec<Filter>,
     /// Where messages go.
     pub transport: Transport,
     /// What only this agent has.
@@ -85,6 +92,15 @@ impl Settings {
         merged.insert("client".to_owned(), client_object);
         let checks = read_each(&merged, "check", &mut problems, Check::read);
         let handlers = read_each(&merged, "handler", &mut problems, Handler::read);
+        // Of a Sensu server's own, which an agent behind a broker does not look at.
+        let filters = if embedded {
+            read_each(&merged, "filter", &mut problems, Filter::read)
+        } else {
+            Vec::new()
+        };
+        let graphite = embedded
+            .then(|| read_graphite(&merged, &mut problems))
+            .flatten();
         let spawn_limit = read_part(&merged, "sensu", &mut problems, |reader| {
             let limit = reader
                 .child("spawn")
@@ -97,6 +113,8 @@ impl Settings {
                 client,
                 checks,
                 handlers: handlers.into_iter().flatten().collect(),
+                filters,
+                graphite,
                 transport,
                 venus,
                 spawn_limit: spawn_limit.unwrap_or(12),
@@ -104,6 +122,22 @@ impl Settings {
             })
         } else {
             Err(problems)
+        }
+    }
+}
+
+/// The settings of `handler-graphite`, which this process has as well.
+fn read_graphite(merged: &Attributes, problems: &mut Vec<Problem>) -> Option<Graphite> {
+    let section = merged.get(METRICS_HANDLER)?;
+    let all = Attributes::from_iter([(METRICS_HANDLER.to_owned(), section.clone())]);
+    match Graphite::from_section(all, METRICS_HANDLER, &Sources::default()) {
+        Ok(graphite) => Some(graphite),
+        Err(error) => {
+            problems.push(Problem {
+                message: error.to_string(),
+                object: json!({}),
+            });
+            None
         }
     }
 }

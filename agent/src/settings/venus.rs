@@ -10,6 +10,9 @@ use venus_collectors::source::docker::Host;
 use venus_collectors::{Given, OptionError, Roots, Spec, registry};
 use venus_event::Attributes;
 
+/// The handler of the built-in checks, unless others are set. Nobody has to have it.
+pub const METRICS_HANDLER: &str = "graphite";
+
 /// The agent's own settings.
 #[derive(Debug, Clone)]
 pub struct Venus {
@@ -34,6 +37,9 @@ pub struct Venus {
     pub docker: Host,
     /// Below which directories the collectors read.
     pub roots: Roots,
+    /// Where an agent without a server remembers its events; `$STATE_DIRECTORY`,
+    /// or else nowhere, if none is set.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Venus {
@@ -41,7 +47,7 @@ impl Venus {
     /// are on by default where the agent is `embedded`: behind a broker a
     /// drop-in adds nothing unasked.
     pub fn read(reader: &mut Reader<'_>, embedded: bool) -> Self {
-        const KNOWN: [&str; 11] = [
+        const KNOWN: [&str; 12] = [
             "builtin_checks",
             "interval",
             "handlers",
@@ -53,6 +59,7 @@ impl Venus {
             "proc_path",
             "sys_path",
             "dev_path",
+            "state_dir",
         ];
         for key in reader.object().keys() {
             if !KNOWN.contains(&key.as_str()) {
@@ -66,7 +73,7 @@ impl Venus {
             interval: Duration::from_secs(reader.positive("interval").unwrap_or(10)),
             handlers: reader
                 .strings("handlers")
-                .unwrap_or_else(|| vec!["graphite"])
+                .unwrap_or_else(|| vec![METRICS_HANDLER])
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),
@@ -85,6 +92,7 @@ impl Venus {
                 sys: reader.string("sys_path").map_or(default.sys, PathBuf::from),
                 dev: reader.string("dev_path").map_or(default.dev, PathBuf::from),
             },
+            state_dir: reader.string("state_dir").map(PathBuf::from),
         }
     }
 

@@ -53,6 +53,7 @@ impl Link for EmbeddedLink {
         for result in results {
             self.pipeline.process(result);
         }
+        self.pipeline.remember();
         Ok(())
     }
 

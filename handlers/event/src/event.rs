@@ -1,6 +1,6 @@
 //! The event that a handler gets on its standard input.
 
-use crate::{Attributes, Severity};
+use crate::{Attributes, Severity, go};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -35,7 +35,8 @@ pub enum Action {
 /// An event as Sensu Core 1.9 hands it to a pipe handler, attributes in its order.
 ///
 /// Older servers (0.21) send fewer attributes, so reading needs nothing but
-/// `client.name`, `check.name` and `check.status`.
+/// `client.name`, `check.name` and `check.status`. An event of Sensu Go, which has
+/// an `entity`, is read into the same shape.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Event {
     /// A UUID of this event.
@@ -69,6 +70,7 @@ impl Event {
     /// Sensu's, gets its default.
     pub fn from_json(json: &[u8]) -> Result<Self, EventError> {
         let whole: Value = serde_json::from_slice(json)?;
+        let whole = go::to_core(&whole).unwrap_or(whole);
         let missing = |path, wanted| EventError::Missing { path, wanted };
         let part = |key: &str| whole.get(key).and_then(Value::as_object).cloned();
         let client = part("client").ok_or(missing("client", "an object"))?;
@@ -210,5 +212,47 @@ mod tests {
         for end in 0..CAPTURED.trim_end().len() {
             assert!(Event::from_json(&CAPTURED.as_bytes()[..end]).is_err());
         }
+    }
+
+    #[test]
+    fn an_event_of_sensu_go_reads_as_one_of_sensu_core() {
+        let captured = include_str!("../../../tests/fixtures/wire-go/handler-stdin.jsonl");
+        let mut lines = captured.lines();
+        let event = Event::from_json(lines.next().unwrap().as_bytes()).unwrap();
+        assert_eq!((event.client_name(), event.check_name()), ("rust1", "c1"));
+        assert_eq!(event.subscriptions(), ["linux", "web", "entity:rust1"]);
+        assert_eq!((event.status(), event.action), (2, Action::Create));
+        assert_eq!(event.check["history"], serde_json::json!(["2"]));
+        assert_eq!(event.client_address(), None);
+        // One that has metrics only.
+        let error = Event::from_json(lines.next().unwrap().as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "the event has no check (an object)");
+    }
+
+    #[test]
+    fn sensu_go_tells_the_first_ok_by_its_history() {
+        let event = |before: u32, state: &str| {
+            let json = serde_json::json!({
+                "entity": {
+                    "metadata": {"name": "c"},
+                    "system": {"network": {"interfaces": [
+                        {"name": "lo", "addresses": ["127.0.0.1/8", "::1/128"]},
+                        {"name": "eth0", "addresses": ["10.0.2.15/24"]},
+                    ]}},
+                },
+                "check": {
+                    "metadata": {"name": "k"}, "status": 0, "state": state, "is_silenced": true,
+                    "history": [{"status": before}, {"status": 0}],
+                },
+                "id": null,
+            });
+            Event::from_json(json.to_string().as_bytes()).unwrap()
+        };
+        assert_eq!(event(2, "passing").action, Action::Resolve);
+        assert_eq!(event(0, "passing").action, Action::Create);
+        assert_eq!(event(2, "flapping").action, Action::Flapping);
+        let silenced = event(0, "passing");
+        assert!(silenced.silenced);
+        assert_eq!(silenced.client_address(), Some("10.0.2.15"));
     }
 }

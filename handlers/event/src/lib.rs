@@ -12,6 +12,7 @@
 //! | [`redact`] | which values never leave the node |
 
 pub mod event;
+mod go;
 pub mod redact;
 pub mod result;
 pub mod severity;

@@ -1,7 +1,7 @@
-//! The request to Slack's incoming webhook, tried again where that can help.
+//! The requests to Slack's incoming webhook or Web API, tried again where that can help.
 
-use crate::message::Payload;
-use crate::settings::{Settings, WebhookUrl};
+use crate::settings::{self, Access, Settings, WebhookUrl};
+use serde_json::Value;
 use std::io;
 use std::time::Duration;
 use ureq::http::{Response, StatusCode, header};
@@ -10,8 +10,13 @@ use ureq::{Agent, Body};
 /// The longest `Retry-After` that is waited for; Slack asks for a minute at most.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(2);
 
+/// The longest pause that comes of doubling.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
 /// How much of an answer is read: Slack answers with one word.
 const ANSWER_LIMIT: u64 = 1024;
+/// The Web API answers with the message.
+const API_ANSWER_LIMIT: u64 = 256 * 1024;
 
 /// A message that Slack did not take.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +59,9 @@ pub enum Failure {
     /// Something answers there, but not with HTTP.
     #[error("the answer is not HTTP")]
     NotHttp,
+    /// Something answers there, but not as Slack's Web API does.
+    #[error("the answer is not that of Slack's Web API: see the setting api_url")]
+    NotSlack,
     /// Any other answer than "taken".
     #[error("it answered {status}{}{}", shown(word.as_deref()), advice(word.as_deref()))]
     Refused {
@@ -67,18 +75,58 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether the same request may have another fate later.
+    /// Whether the same request may have another fate soon.
     fn is_passing(&self) -> bool {
         match self {
-            Self::Refused { status, .. } => {
-                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+            Self::Refused { status, word, .. } => {
+                status.is_server_error()
+                    || *status == StatusCode::TOO_MANY_REQUESTS
+                    || matches!(
+                        word.as_deref(),
+                        Some("ratelimited" | "rate_limited" | "internal_error" | "fatal_error")
+                    )
             }
+            Self::NotSlack => false,
             Self::Timeout(_)
             | Self::UnknownHost
             | Self::Connection(_)
             | Self::Tls(_)
             | Self::Proxy
             | Self::NotHttp => true,
+        }
+    }
+
+    /// Whether it is this message that is refused, so that it will never be taken; the others may.
+    #[must_use]
+    pub fn is_of_the_message(&self) -> bool {
+        let Self::Refused { status, word, .. } = self else {
+            return false;
+        };
+        let is_known = matches!(
+            word.as_deref(),
+            Some(
+                "invalid_payload"
+                    | "invalid_attachments"
+                    | "too_many_attachments"
+                    | "no_text"
+                    | "msg_too_long"
+                    | "invalid_blocks"
+                    | "message_not_found"
+                    | "cant_update_message"
+            )
+        );
+        is_known
+            || (word.is_none() && *status == StatusCode::BAD_REQUEST)
+            || *status == StatusCode::PAYLOAD_TOO_LARGE
+    }
+
+    /// Whether Slack has certainly not taken the message.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::UnknownHost | Self::Tls(_) | Self::Proxy => true,
+            Self::Connection(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+            Self::Timeout(_) | Self::NotHttp | Self::NotSlack => false,
         }
     }
 }
@@ -92,70 +140,204 @@ fn advice(word: Option<&str>) -> &'static str {
         Some("no_service" | "no_service_id" | "no_team" | "no_active_hooks" | "invalid_token") => {
             ": this webhook is gone, put a new one's address into webhook_url"
         }
-        Some("channel_not_found" | "channel_is_archived") => ": see the setting channel",
+        Some("channel_not_found" | "channel_is_archived" | "is_archived" | "not_in_channel") => {
+            ": see the setting channel"
+        }
+        Some("invalid_auth" | "not_authed" | "token_revoked" | "account_inactive") => {
+            ": see the setting token"
+        }
+        Some("missing_scope") => ": the bot needs the scope chat:write",
+        Some("user_not_found") => ": see the settings channel and bot_name",
+        Some("action_prohibited" | "restricted_action") => {
+            ": the workspace does not let this webhook post there"
+        }
         _ => "",
     }
 }
 
-/// Posts the message; `wait` returns when the time it is given is over.
-///
-/// A connection that breaks after the request was sent is tried again, so that a
-/// message may come twice but is not lost.
-pub fn deliver(
-    payload: &Payload,
-    settings: &Settings,
-    wait: &mut dyn FnMut(Duration),
-) -> Result<(), DeliveryError> {
-    let agent = agent(settings.webhook_timeout);
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let Err(failure) = post(&agent, payload, settings) else {
-            return Ok(());
-        };
-        if tries > settings.webhook_retries || !failure.is_passing() {
-            return Err(DeliveryError {
-                host: settings.webhook_url.host().to_owned(),
-                tries,
-                failure,
-            });
+/// Where Slack put a message, so that others can answer to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    /// The channel by its id.
+    pub channel: String,
+    /// The message's time stamp, by which it is known there.
+    pub ts: String,
+}
+
+/// What a payload is to become.
+#[derive(Debug, Clone, Copy)]
+pub enum Act<'a> {
+    /// A message of its own.
+    Post,
+    /// An answer to this one.
+    Answer(&'a Posted),
+    /// This one, changed.
+    Change(&'a Posted),
+}
+
+/// The way to Slack: one connection for all messages of a process.
+pub struct Delivery<'a> {
+    agent: Agent,
+    settings: &'a Settings,
+    wait: &'a mut dyn FnMut(Duration),
+}
+
+impl<'a> Delivery<'a> {
+    /// `wait` returns when the time it is given is over.
+    pub fn new(settings: &'a Settings, wait: &'a mut dyn FnMut(Duration)) -> Self {
+        Self {
+            agent: agent(settings),
+            settings,
+            wait,
         }
-        wait(pause(&failure, settings.webhook_retry_sleep));
+    }
+
+    /// Lets this time go by.
+    pub fn wait(&mut self, time: Duration) {
+        (self.wait)(time);
+    }
+
+    /// Delivers it, trying again where that can help: after twice as long each time, or when Slack
+    /// says. Only the Web API tells where a message is.
+    ///
+    /// A connection that breaks after the request was sent is tried again, so that a message may
+    /// come twice but is not lost.
+    pub fn deliver(
+        &mut self,
+        payload: &Value,
+        act: Act<'_>,
+    ) -> Result<Option<Posted>, DeliveryError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let failure = match self.post(payload, act) {
+                Ok(posted) => return Ok(posted),
+                Err(failure) => failure,
+            };
+            if tries > self.settings.webhook_retries || !failure.is_passing() {
+                return Err(DeliveryError {
+                    host: self.settings.access.host().to_owned(),
+                    tries,
+                    failure,
+                });
+            }
+            let pause = pause(&failure, self.settings.webhook_retry_sleep, tries);
+            self.wait(pause);
+        }
+    }
+
+    fn post(&self, payload: &Value, act: Act<'_>) -> Result<Option<Posted>, Failure> {
+        let timeout = self.settings.webhook_timeout;
+        match &self.settings.access {
+            Access::Webhook(url) => {
+                let answer = self.agent.post(url.secret()).send_json(payload);
+                let answer = answer.map_err(|error| failure(error, timeout))?;
+                if answer.status().is_success() {
+                    return Ok(None);
+                }
+                Err(refused(answer, url))
+            }
+            Access::Bot { api, token } => {
+                let (method, payload) = call(payload, act);
+                let base = api.secret().to_string();
+                let answer = self
+                    .agent
+                    .post(format!("{}/{method}", base.trim_end_matches('/')))
+                    .header("authorization", format!("Bearer {}", token.secret()))
+                    .send_json(&payload);
+                let answer = answer.map_err(|error| failure(error, timeout))?;
+                if !answer.status().is_success() {
+                    return Err(refused(answer, api));
+                }
+                accepted(answer, timeout).map(Some)
+            }
+        }
     }
 }
 
-fn pause(failure: &Failure, usual: Duration) -> Duration {
-    match failure {
-        Failure::Refused {
-            retry_after: Some(asked),
-            ..
-        } => (*asked).min(LONGEST_RETRY_AFTER),
-        _ => usual,
-    }
+/// The method of the Web API, and the payload as it wants it.
+fn call(payload: &Value, act: Act<'_>) -> (&'static str, Value) {
+    let mut payload = payload.clone();
+    let mut set = |key: &str, value: &str| {
+        if let Some(object) = payload.as_object_mut() {
+            object.insert(key.to_owned(), value.into());
+        }
+    };
+    let method = match act {
+        Act::Post => "chat.postMessage",
+        Act::Answer(to) => {
+            set("channel", &to.channel);
+            set("thread_ts", &to.ts);
+            "chat.postMessage"
+        }
+        Act::Change(message) => {
+            set("channel", &message.channel);
+            set("ts", &message.ts);
+            "chat.update"
+        }
+    };
+    (method, payload)
 }
 
-fn agent(timeout: Duration) -> Agent {
-    Agent::config_builder()
-        .timeout_global(Some(timeout))
+/// The Web API says with status 200 that it refuses.
+fn accepted(mut answer: Response<Body>, timeout: Duration) -> Result<Posted, Failure> {
+    let body = answer.body_mut().with_config().limit(API_ANSWER_LIMIT);
+    let body = body
+        .read_to_vec()
+        .map_err(|error| failure(error, timeout))?;
+    let body: Value = serde_json::from_slice(&body).map_err(|_| Failure::NotSlack)?;
+    let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
+    if body.get("ok") == Some(&Value::Bool(true)) {
+        return Ok(Posted {
+            channel: text("channel").to_owned(),
+            ts: text("ts").to_owned(),
+        });
+    }
+    let word = Some(text("error")).filter(|word| is_word(word));
+    Err(Failure::Refused {
+        status: answer.status(),
+        word: word.map(str::to_owned),
+        retry_after: None,
+    })
+}
+
+/// Twice as long after each try, up to a minute, or as long as Slack says.
+fn pause(failure: &Failure, first: Duration, tries: u32) -> Duration {
+    if let Failure::Refused {
+        retry_after: Some(asked),
+        ..
+    } = failure
+    {
+        return (*asked).min(LONGEST_RETRY_AFTER);
+    }
+    let doubled = first.saturating_mul(2_u32.saturating_pow(tries - 1));
+    // Who set a longer one has it.
+    doubled.min(first.max(LONGEST_PAUSE))
+}
+
+fn agent(settings: &Settings) -> Agent {
+    let config = Agent::config_builder()
+        .timeout_global(Some(settings.webhook_timeout))
         .http_status_as_error(false)
         // A redirected POST becomes a GET: its 200 would look like a delivery.
         .max_redirects(0)
         .max_redirects_will_error(false)
-        .user_agent(concat!("handler-slack/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .new_agent()
+        .user_agent(concat!("handler-slack/", env!("CARGO_PKG_VERSION")));
+    let config = match settings.proxy.as_ref().and_then(proxy) {
+        Some(proxy) => config.proxy(Some(proxy)),
+        None => config,
+    };
+    config.build().new_agent()
 }
 
-fn post(agent: &Agent, payload: &Payload, settings: &Settings) -> Result<(), Failure> {
-    let url = &settings.webhook_url;
-    let answer = agent
-        .post(url.secret())
-        .send_json(payload)
-        .map_err(|error| failure(error, settings.webhook_timeout))?;
-    if answer.status().is_success() {
-        return Ok(());
+fn proxy(given: &settings::Proxy) -> Option<ureq::Proxy> {
+    let mut builder = ureq::Proxy::builder(ureq::ProxyProtocol::Http)
+        .host(&given.address)
+        .port(given.port);
+    if let Some((user, password)) = &given.login {
+        builder = builder.username(user).password(password.secret());
     }
-    Err(refused(answer, url))
+    builder.build().ok()
 }
 
 fn refused(mut answer: Response<Body>, url: &WebhookUrl) -> Failure {
@@ -178,11 +360,14 @@ fn refused(mut answer: Response<Body>, url: &WebhookUrl) -> Failure {
 /// shown: a proxy's error page repeats the address that was asked for.
 fn slack_word(body: &str, url: &WebhookUrl) -> Option<String> {
     let word = body.trim();
-    let is_word = (1..=40).contains(&word.len())
-        && word
+    (is_word(word) && !url.secret().to_string().contains(word)).then(|| word.to_owned())
+}
+
+fn is_word(text: &str) -> bool {
+    (1..=40).contains(&text.len())
+        && text
             .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    (is_word && !url.secret().to_string().contains(word)).then(|| word.to_owned())
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
 fn failure(error: ureq::Error, timeout: Duration) -> Failure {
@@ -226,10 +411,18 @@ mod tests {
     #[test]
     fn slack_may_name_the_pause_within_reason() {
         let usual = Duration::from_secs(5);
-        assert_eq!(pause(&refused(500, None), usual), usual);
-        assert_eq!(pause(&refused(429, Some(30)), usual).as_secs(), 30);
-        assert_eq!(pause(&refused(429, Some(u64::MAX)), usual).as_secs(), 120);
-        assert_eq!(pause(&Failure::NotHttp, usual), usual);
+        let pauses = [1, 2, 3, 4, 5, 6, 99].map(|tries| pause(&refused(500, None), usual, tries));
+        assert_eq!(
+            pauses.map(|pause| pause.as_secs()),
+            [5, 10, 20, 40, 60, 60, 60]
+        );
+        assert_eq!(pause(&refused(429, Some(30)), usual, 1).as_secs(), 30);
+        assert_eq!(
+            pause(&refused(429, Some(u64::MAX)), usual, 1).as_secs(),
+            120
+        );
+        let long = Duration::from_hours(1);
+        assert_eq!(pause(&Failure::NotHttp, long, 3), long);
     }
 
     #[test]

@@ -3,23 +3,33 @@
 //! | module | holds |
 //! |---|---|
 //! | [`settings`] | what may stand below the key `slack` |
-//! | [`message`] | the payload that an event becomes |
-//! | [`delivery`] | the request to the webhook, tried again where that can help |
+//! | [`filter`] | which events are announced |
+//! | [`incident`] | what is remembered of a check from one event to the next |
+//! | [`message`] | the payload that an event, or several, become |
+//! | [`template`] | payloads in an admin's own words |
+//! | [`queue`] | from the spool to Slack, in order |
+//! | [`delivery`] | the request to Slack, tried again where that can help |
 //!
-//! [`handle`] joins them. The library prints nothing and reads no clock: warnings
-//! go to a function that is passed in, and so does the waiting between two tries.
+//! [`handle`] joins them. The library prints nothing and reads no clock: what it needs of the
+//! world is passed in as a [`World`].
 
 pub mod delivery;
+pub mod filter;
+pub mod incident;
 pub mod message;
+pub mod queue;
 pub mod settings;
+pub mod template;
 
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use venus_event::{Attributes, Event, EventError};
 use venus_settings::{SourceError, Sources};
+use venus_spool::{Spool, SpoolError};
 
-use delivery::DeliveryError;
-use message::Payload;
+use delivery::{Act, Delivery, DeliveryError};
+use filter::Verdict;
+use queue::{Queue, QueueError};
 use settings::{Settings, SettingsError};
 
 /// The longest event that is read, in bytes.
@@ -43,9 +53,18 @@ pub enum HandlerError {
     /// The settings are there, but something is wrong with them.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The webhook did not take the message.
+    /// Slack did not take the message.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
+    /// Slack did not take a message that waited; it is kept.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// A template cannot be used.
+    #[error(transparent)]
+    Template(#[from] template::TemplateError),
+    /// Slack refused messages for what they are.
+    #[error("{0} messages were refused, and are gone")]
+    Refused(usize),
 }
 
 impl HandlerError {
@@ -53,39 +72,127 @@ impl HandlerError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Delivery(_) => 1,
+            Self::Delivery(_) | Self::Queue(_) | Self::Refused(_) => 1,
             Self::Input(_)
             | Self::TooLong
             | Self::Event(_)
             | Self::Source(_)
-            | Self::Settings(_) => 2,
+            | Self::Settings(_)
+            | Self::Template(_) => 2,
         }
     }
 }
 
-/// Sends the event that `input` holds to the webhook of the settings key `key`.
+/// What is needed of the world, passed in so that tests can give their own.
+pub struct World<'a> {
+    /// A variable of the environment.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// The clock.
+    pub now: &'a dyn Fn() -> SystemTime,
+    /// Returns when the time it is given is over.
+    pub wait: &'a mut dyn FnMut(Duration),
+    /// Takes a line for each thing that is wrong and does not end the run.
+    pub warn: &'a mut dyn FnMut(&str),
+}
+
+/// Sends the event that `input` holds, as the settings key `key` says.
 ///
-/// `warn` gets a line for each setting that has no effect, before anything is
-/// sent; `wait` is called between two tries and returns when that time is over.
+/// It is put into the spool before anything else, and survives this process from then on. Where
+/// another process delivers, that one takes it along, and this is all that is done here.
 pub fn handle(
     sources: &Sources,
     key: &str,
     input: impl Read,
-    warn: &mut dyn FnMut(&str),
-    wait: &mut dyn FnMut(Duration),
+    world: World<'_>,
 ) -> Result<(), HandlerError> {
     // Read to the end even where the settings turn out to be wrong: whoever
     // writes the event should not meet a closed pipe.
     let event = read_event(input)?;
-    let mut all = Attributes::new();
-    sources.merge_into(&mut all)?;
-    let settings = Settings::from_section(all, key, sources)?;
+    let settings = read_settings(sources, key, world.env)?;
+    let World {
+        now, wait, warn, ..
+    } = world;
     for warning in &settings.warnings {
         warn(warning);
     }
-    let payload = Payload::new(&event, &settings);
-    delivery::deliver(&payload, &settings, wait)?;
+    let mut delivery = Delivery::new(&settings, wait);
+    let spool = match keep(&event, &settings, now()) {
+        Ok(spool) => spool,
+        Err(error) => {
+            warn(&format!("{error}: delivered at once, or not at all"));
+            return Ok(queue::deliver_at_once(
+                &event,
+                &settings,
+                &mut delivery,
+                warn,
+            )?);
+        }
+    };
+    let mut queue = Queue::new(&settings, delivery, now, warn);
+    spool.serve(|turn| queue.serve(turn))?;
+    match queue.refused() {
+        0 => Ok(()),
+        refused => Err(HandlerError::Refused(refused)),
+    }
+}
+
+fn keep(event: &Event, settings: &Settings, now: SystemTime) -> Result<Spool, SpoolError> {
+    let spool = Spool::open(&settings.spool_dir, settings.bounds)?;
+    // An event is made of JSON, which can be written.
+    spool.put(&serde_json::to_vec(event).unwrap_or_default(), now)?;
+    Ok(spool)
+}
+
+/// What [`handle`] would send if nothing else waited, as JSON; or why it would send nothing.
+pub fn preview(
+    sources: &Sources,
+    key: &str,
+    input: impl Read,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Result<Vec<String>, &'static str>, HandlerError> {
+    let event = read_event(input)?;
+    let settings = read_settings(sources, key, env)?;
+    let incidents = incident::Incidents::new(settings.spool_dir.join("incidents"));
+    let incident = incidents.of(&event);
+    if let Verdict::Drop(reason) = filter::judge(&event, incident.as_ref(), &settings) {
+        return Ok(Err(reason));
+    }
+    let messages = message::of_event(&event, &settings)?;
+    let payloads = messages
+        .iter()
+        .map(|message| format!("{:#}", message.payload));
+    Ok(Ok(payloads.collect()))
+}
+
+/// Sends a message that says that it is a test, past the spool and whatever is kept back.
+pub fn test(
+    sources: &Sources,
+    key: &str,
+    host: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+    wait: &mut dyn FnMut(Duration),
+) -> Result<(), HandlerError> {
+    let settings = read_settings(sources, key, env)?;
+    let sample = serde_json::json!({
+        "client": {"name": host, "address": "127.0.0.1", "subscriptions": []},
+        "check": {"name": "handler-slack", "status": 1, "output": "a test, nothing is wrong"},
+    });
+    let event = Event::from_json(sample.to_string().as_bytes())?;
+    let mut delivery = Delivery::new(&settings, wait);
+    for message in message::of_event(&event, &settings)? {
+        delivery.deliver(&message.payload, Act::Post)?;
+    }
     Ok(())
+}
+
+fn read_settings(
+    sources: &Sources,
+    key: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Settings, HandlerError> {
+    let mut all = Attributes::new();
+    sources.merge_into(&mut all)?;
+    Ok(Settings::from_section(all, key, sources, env)?)
 }
 
 fn read_event(input: impl Read) -> Result<Event, HandlerError> {

@@ -1,12 +1,12 @@
 //! `handler-slack`: reads its arguments and calls [`handler_slack::handle`].
 
 use clap::{Arg, ArgAction, Command, value_parser};
-use handler_slack::handle;
+use handler_slack::{HandlerError, World, handle, preview, test};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use venus_settings::Sources;
 
 const AFTER_HELP: &str = r##"Exit codes:
@@ -30,20 +30,53 @@ fn main() -> ExitCode {
     let key = matches
         .get_one::<String>("json")
         .map_or("slack", String::as_str);
-    let sent = handle(
-        &sources,
-        key,
-        io::stdin().lock(),
-        &mut |warning| complain(&warning),
-        &mut pause,
-    );
+    let env = |name: &str| std::env::var(name).ok();
+    if matches.get_flag("dry-run") {
+        return show(preview(&sources, key, io::stdin().lock(), &env));
+    }
+    let sent = if matches.get_flag("test") {
+        test(&sources, key, &host(), &env, &mut pause)
+    } else {
+        let world = World {
+            env: &env,
+            now: &clock,
+            wait: &mut pause,
+            warn: &mut |warning| complain(&warning),
+        };
+        handle(&sources, key, io::stdin().lock(), world)
+    };
     match sent {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error);
-            ExitCode::from(error.exit_code())
-        }
+        Err(error) => fail(&error),
     }
+}
+
+/// What would be sent, or why nothing would.
+fn show(shown: Result<Result<Vec<String>, &str>, HandlerError>) -> ExitCode {
+    match shown {
+        Ok(Ok(payloads)) => {
+            let text = payloads.join("\n") + "\n";
+            // Whoever reads it may stop early.
+            io::stdout().write_all(text.as_bytes()).unwrap_or_default();
+            ExitCode::SUCCESS
+        }
+        Ok(Err(reason)) => {
+            complain(&format_args!("nothing would be sent: {reason}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &HandlerError) -> ExitCode {
+    complain(error);
+    ExitCode::from(error.exit_code())
+}
+
+/// The name of this host, as far as a test message needs one.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim_end().to_owned()
 }
 
 fn command() -> Command {
@@ -76,6 +109,19 @@ fn command() -> Command {
                 .value_name("NAME")
                 .help("Use the settings key NAME [default: slack]"),
         )
+        .arg(
+            Arg::new("dry-run")
+                .long("dry-run")
+                .action(ArgAction::SetTrue)
+                .help("Print what would be sent, and send nothing"),
+        )
+        .arg(
+            Arg::new("test")
+                .long("test")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("dry-run")
+                .help("Send a message that says that it is a test; reads no event"),
+        )
 }
 
 /// Help and version as clap words them, a mistake as one line.
@@ -96,6 +142,14 @@ fn explain(error: &clap::Error) -> ExitCode {
 /// A line on standard error; where nobody reads it, the exit code has to do.
 fn complain(line: &dyn Display) {
     writeln!(io::stderr(), "handler-slack: {line}").unwrap_or_default();
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the clock"
+)]
+fn clock() -> SystemTime {
+    SystemTime::now()
 }
 
 #[allow(

@@ -6,6 +6,7 @@ use nix::unistd::mkfifo;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -194,11 +195,96 @@ fn i_a_handler_gets_the_event_of_a_failure_and_that_of_its_end() {
 }
 
 #[test]
+fn i_a_set_tells_each_of_its_handlers_once_and_only_those_that_want_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = fifo(&dir, "told");
+    let tells = |name: &str| {
+        let command = format!("cat > {0}.{name}; echo {name} > {0}", told.display());
+        json!({"type": "pipe", "command": command})
+    };
+    let mut settings = only(&json!({"command": "exit 2", "handlers": ["all", "one"]}));
+    settings["handlers"] = json!({
+        "all": {"type": "set", "handlers": ["one", "warnings", "others", "all"]},
+        "one": tells("one"),
+        "warnings": tells("warnings"),
+        "others": tells("others"),
+    });
+    settings["handlers"]["warnings"]["severities"] = json!(["warning"]);
+    settings["handlers"]["others"]["filters"] = json!(["others"]);
+    settings["filters"] = json!({
+        "others": {"attributes": {"client": {"name": "venus001"}}, "negate": true},
+    });
+    let (mut command, _dir) = program::agent(&settings);
+    command.arg("--once");
+    let agent = Running::start(&mut command, None);
+    assert_eq!(fs::read_to_string(&told).unwrap(), "one\n");
+    drop(agent);
+    let files = fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(files, 2, "the fifo, and what one was told");
+}
+
+#[test]
+fn i_metrics_go_to_a_tcp_handler_as_the_check_printed_them() {
+    let carbon = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let mut settings = only(&json!({
+        "command": "echo venus001.a 1 1453048230", "type": "metric", "handlers": ["carbon"],
+    }));
+    settings["handlers"] = json!({"carbon": {
+        "type": "tcp", "mutator": "only_check_output",
+        "socket": {"host": "127.0.0.1", "port": carbon.local_addr().unwrap().port()},
+    }});
+    let mut agent = Running::agent(&settings);
+    for _ in 0..2 {
+        let mut got = String::new();
+        let (mut stream, _) = carbon.accept().unwrap();
+        stream.read_to_string(&mut got).unwrap();
+        assert_eq!(got, "venus001.a 1 1453048230\n");
+    }
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait().code(), Some(0));
+}
+
+#[test]
+fn i_a_restart_neither_repeats_an_alert_nor_forgets_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let status = dir.path().join("status");
+    let events = fifo(&dir, "events");
+    let mut settings = only(&json!({
+        "command": format!("exit $(cat {})", status.display()), "handlers": ["file"],
+    }));
+    settings["handlers"] = json!({
+        "file": {"type": "pipe", "command": format!("cat > {}", events.display())},
+    });
+    settings["venus"]["state_dir"] = json!(dir.path().join("state"));
+    let event =
+        || -> Value { serde_json::from_str(&fs::read_to_string(&events).unwrap()).unwrap() };
+    fs::write(&status, "2").unwrap();
+    let mut before = 0;
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let mut agent = Running::agent(&settings);
+        let event = event();
+        assert_eq!(event["action"], "create");
+        let occurrences = event["occurrences"].as_u64().unwrap();
+        assert!(occurrences > before, "{occurrences} after {before}");
+        before = occurrences;
+        agent.signal(signal);
+        agent.wait();
+    }
+    fs::write(&status, "0").unwrap();
+    let mut agent = Running::agent(&settings);
+    let resolved = event();
+    assert_eq!(resolved["action"], "resolve");
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait().code(), Some(0));
+}
+
+#[test]
 fn a_warning_and_its_end_arrive_in_slack() {
     let endpoint = Endpoint::start(&[OK]);
     let dir = tempfile::tempdir().unwrap();
     let slack = json!({"slack": {
         "webhook_url": endpoint.url(), "channel": "#sensu", "message_prefix": "",
+        "spool_dir": dir.path().join("spool"),
     }});
     fs::write(dir.path().join("slack.json"), slack.to_string()).unwrap();
     let status = dir.path().join("status");
@@ -253,7 +339,7 @@ fn a_handler_that_hangs_or_is_missing_is_said_and_holds_nothing() {
     let failed = line("handler failed");
     assert_eq!(failed["handler"], "hangs");
     assert_eq!(failed["output"], "Execution timed out");
-    let unknown = line("no pipe handler of this name");
+    let unknown = line("no handler of this name");
     assert_eq!(
         (&unknown["handler"], &unknown["check"]),
         (&json!("nobody"), &json!("probe"))

@@ -16,6 +16,7 @@ mod containers_agent;
 mod docs;
 mod doctor;
 mod embedded;
+mod graphite;
 mod hostile;
 mod infiniband;
 mod local;

@@ -6,7 +6,6 @@ pub mod consul;
 pub mod dns;
 pub mod docker;
 pub mod expiry;
-pub mod hostlist;
 pub mod http;
 pub mod kafka;
 pub mod ntp;

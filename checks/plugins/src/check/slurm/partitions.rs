@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::share::Share;
 use super::states::States;
-use crate::service::hostlist;
+
 use crate::service::slurm::Nodes;
 use crate::status::{Findings, Perfdata, Status, counted};
 
@@ -141,7 +141,7 @@ fn words(groups: &Groups) -> String {
             "" => String::new(),
             reason => format!(" ({})", cut(reason)),
         };
-        format!("{} {state}{reason}", cut(&hostlist::fold(*names)))
+        format!("{} {state}{reason}", cut(&venus_hostlist::fold(*names)))
     };
     let mut named: Vec<String> = groups.iter().take(NAMED).map(name).collect();
     if groups.len() > NAMED {

@@ -290,7 +290,7 @@ pub enum Misunderstood {
     Field(String, &'static str),
     /// A list of nodes.
     #[error("of the nodes \"{0}\", {1}")]
-    Hosts(String, super::hostlist::HostlistError),
+    Hosts(String, venus_hostlist::HostlistError),
     /// Something that has to be there.
     #[error("it has no {0}")]
     Lacks(&'static str),

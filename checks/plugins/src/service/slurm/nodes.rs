@@ -1,7 +1,6 @@
 //! What `sinfo` and `scontrol show node` say.
 
 use super::{Misunderstood, State, beginning, records, time};
-use crate::service::hostlist;
 
 /// The nodes of one partition that are in the same state for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub fn nodes_of(printed: &str) -> Result<Vec<Nodes>, Misunderstood> {
     let all = records(printed).map(|record| {
         let [partition, availability, state, names, reason] = record?;
         let (names, reason) = (names.trim(), reason.trim());
-        let expanded = hostlist::expand(names);
+        let expanded = venus_hostlist::expand(names);
         Ok(Nodes {
             partition: partition.to_owned(),
             availability: availability.to_owned(),

@@ -1,107 +1,37 @@
-//! The built program, as Sensu starts it: event on standard input, settings in a
-//! folder, and at the other end a stand-in for Slack (see `venus_tests::endpoint`).
+//! One event: what is sent, what is said, and how it ends.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "clippy.toml relaxes #[test] functions; what they call here is test as well"
-)]
-
+use crate::{PROGRAM, assert_ends, command, event, run, run_with, sensu_channel, settings};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
+use std::thread::JoinHandle;
 use tempfile::TempDir;
 use venus_tests::endpoint::{Answer, Endpoint, OK};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_handler-slack");
-
-/// Part of every webhook address here, and never to be seen outside of a request.
-const SECRET: &str = "topsecret";
-
-/// A folder with the settings `{"slack": section}`.
-fn settings(section: &Value) -> TempDir {
-    let folder = TempDir::new().unwrap();
-    let all = json!({ "slack": section }).to_string();
-    fs::write(folder.path().join("slack.json"), all).unwrap();
-    folder
-}
-
-/// The settings of the project's #sensu channel.
-fn sensu_channel(url: &str) -> Value {
-    json!({
-        "webhook_url": url, "channel": "#sensu", "bot_name": "sensu", "icon_emoji": ":sensu:",
-        "message_prefix": "", "webhook_retry_sleep": 0,
-    })
-}
-
-fn event(status: i64, output: &str) -> String {
-    json!({
-        "client": {"name": "docker1", "address": "10.0.2.15", "subscriptions": ["physical"]},
-        "check": {"name": "keepalive", "status": status, "output": output},
-        "occurrences": 1, "action": if status == 0 { "resolve" } else { "create" },
-    })
-    .to_string()
-}
-
-/// The host's own proxy settings would lead past the endpoint.
-fn command(program: &str) -> Command {
-    let mut command = Command::new(program);
-    for name in ["all_proxy", "http_proxy", "https_proxy"] {
-        command.env_remove(name).env_remove(name.to_uppercase());
-    }
-    command
-}
-
-fn run_with(arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = command(PROGRAM)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // A program that refuses its arguments has ended without reading.
-    stdin.write_all(input).unwrap_or_default();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    for text in [&output.stdout, &output.stderr] {
-        let text = String::from_utf8_lossy(text);
-        assert!(!text.contains(SECRET), "the secret is out: {text}");
-    }
-    output
-}
-
-fn run(folder: &TempDir, input: &str) -> Output {
-    let dir = folder.path().to_str().unwrap();
-    // An empty file in the place of the host's own.
-    run_with(&["-c", "/dev/null", "-d", dir], input.as_bytes())
-}
-
-#[track_caller]
-fn assert_ends(output: &Output, code: i32, stderr: &str) {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((output.status.code(), said.as_ref()), (Some(code), stderr));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
-}
-
-/// Runs one event against these answers; gives the output and how many came.
+/// Runs one event against these answers; gives the output, in which the folder is `DIR`, and how
+/// many came.
 fn deliver(answers: &[Answer], more: &Value) -> (Output, usize) {
     let endpoint = Endpoint::start(answers);
     let mut section = sensu_channel(&endpoint.url());
     let section_map = section.as_object_mut().unwrap();
     section_map.extend(more.as_object().unwrap().clone());
-    let output = run(&settings(&section), &event(1, "o"));
+    let folder = settings(&section);
+    let mut output = run(&folder, &event(1, "o"));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let dir = folder.path().to_str().unwrap();
+    output.stderr = said.replace(dir, "DIR").into_bytes();
     (output, endpoint.requests().len())
 }
 
 #[test]
 fn the_messages_of_the_sensu_channel_to_the_letter() {
     let endpoint = Endpoint::start(&[OK]);
-    let folder = settings(&sensu_channel(&endpoint.url()));
+    let mut section = sensu_channel(&endpoint.url());
+    section["severities"] = json!(["warning", "critical", "unknown"]);
+    let folder = settings(&section);
     let late =
         |seconds, limit| format!("No keepalive sent from client for {seconds} seconds (>={limit})");
     let cases = [
@@ -172,7 +102,7 @@ fn what_slack_refuses_is_not_tried_again() {
         &output,
         1,
         "handler-slack: not delivered to 127.0.0.1: it answered 404 Not Found no_service: \
-         this webhook is gone, put a new one's address into webhook_url\n",
+         this webhook is gone, put a new one's address into webhook_url; kept in DIR/spool, with 0 behind it\n",
     );
     assert_eq!(requests, 1);
 }
@@ -184,7 +114,7 @@ fn an_error_page_that_repeats_the_address_is_not_shown() {
     assert_ends(
         &output,
         1,
-        "handler-slack: not delivered to 127.0.0.1: it answered 403 Forbidden\n",
+        "handler-slack: not delivered to 127.0.0.1: it answered 403 Forbidden; kept in DIR/spool, with 0 behind it\n",
     );
 }
 
@@ -195,7 +125,7 @@ fn a_redirect_is_no_delivery() {
     assert_ends(
         &output,
         1,
-        "handler-slack: not delivered to 127.0.0.1: it answered 302 Found\n",
+        "handler-slack: not delivered to 127.0.0.1: it answered 302 Found; kept in DIR/spool, with 0 behind it\n",
     );
     assert_eq!(requests, 1);
 }
@@ -206,7 +136,7 @@ fn a_connection_that_closes_is_tried_to_the_end() {
     assert_ends(
         &output,
         1,
-        "handler-slack: not delivered to 127.0.0.1: Peer disconnected (3 tries)\n",
+        "handler-slack: not delivered to 127.0.0.1: Peer disconnected (3 tries); kept in DIR/spool, with 0 behind it\n",
     );
     assert_eq!(requests, 3);
 }
@@ -218,7 +148,7 @@ fn an_endpoint_that_hangs_costs_the_timeout_and_no_more() {
     assert_ends(
         &output,
         1,
-        "handler-slack: not delivered to 127.0.0.1: no answer within 1 s (2 tries)\n",
+        "handler-slack: not delivered to 127.0.0.1: no answer within 1 s (2 tries); kept in DIR/spool, with 0 behind it\n",
     );
     assert_eq!(requests, 2);
 }
@@ -229,11 +159,15 @@ fn nobody_listening_is_one_line() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let section = sensu_channel(&format!("http://{address}/services/topsecret"));
+    let folder = settings(&section);
     assert_ends(
-        &run(&settings(&section), &event(1, "o")),
+        &run(&folder, &event(1, "o")),
         1,
-        "handler-slack: not delivered to 127.0.0.1: \
-         Connection refused (os error 111) (6 tries)\n",
+        &format!(
+            "handler-slack: not delivered to 127.0.0.1: Connection refused (os error 111) \
+             (6 tries); kept in {}/spool, with 0 behind it\n",
+            folder.path().display()
+        ),
     );
 }
 
@@ -246,7 +180,7 @@ fn what_does_not_speak_http_is_one_line() {
     assert_ends(
         &output,
         1,
-        "handler-slack: not delivered to 127.0.0.1: the answer is not HTTP\n",
+        "handler-slack: not delivered to 127.0.0.1: the answer is not HTTP; kept in DIR/spool, with 0 behind it\n",
     );
 }
 
@@ -275,13 +209,14 @@ fn a_broken_event_sends_nothing() {
 }
 
 #[test]
-fn a_misspelt_setting_is_named_and_the_message_sent() {
+fn a_misspelt_setting_or_a_template_that_is_not_there_is_named_and_the_message_sent() {
     let (output, requests) = deliver(&[OK], &json!({"chanel": "#x", "template": "/t.erb"}));
     assert_ends(
         &output,
         0,
-        "handler-slack: slack.template is not supported yet: the default message is sent\n\
-         handler-slack: slack.chanel is no setting: ignored\n",
+        "handler-slack: slack.chanel is no setting: ignored\n\
+         handler-slack: cannot read the template /t.erb: No such file or directory (os error 2): \
+         the default message is sent\n",
     );
     assert_eq!(requests, 1);
 }
@@ -324,7 +259,10 @@ fn file_folders_and_another_key() {
     let endpoint = Endpoint::start(&[OK]);
     let folders = [TempDir::new().unwrap(), TempDir::new().unwrap()];
     let file = folders[0].path().join("config.txt");
-    let secret = json!({"other": {"webhook_url": endpoint.url(), "channel": "#file"}});
+    let spool = folders[0].path().join("spool");
+    let secret = json!({
+        "other": {"webhook_url": endpoint.url(), "channel": "#file", "spool_dir": spool},
+    });
     fs::write(&file, secret.to_string()).unwrap();
     let write = |dir: &TempDir, channel: &str| {
         let section = json!({"other": {"channel": channel}}).to_string();
@@ -360,6 +298,8 @@ fn the_example_of_the_help_works() {
     let folder = TempDir::new().unwrap();
     fs::create_dir(folder.path().join("try")).unwrap();
     fs::write(folder.path().join("try/slack.json"), section).unwrap();
+    let spool = json!({"slack": {"spool_dir": folder.path().join("spool")}});
+    fs::write(folder.path().join("try/spool.json"), spool.to_string()).unwrap();
     let dir = Path::new(PROGRAM).parent().unwrap().to_str().unwrap();
     let status = command("sh")
         .args(["-c", &format!("PATH={dir}:$PATH; {example}")])
@@ -371,4 +311,123 @@ fn the_example_of_the_help_works() {
         endpoint.requests()[0].body["attachments"][0]["text"],
         "docker1/keepalive: a test : 10.0.2.15 : physical"
     );
+}
+
+#[test]
+fn a_dry_run_shows_the_payload_or_why_there_is_none() {
+    let folder = settings(&json!({"webhook_url": "https://h/topsecret", "bot_name": "sensu"}));
+    let dry = |input: &str| {
+        run_with(
+            &[&crate::from(&folder)[..], &["--dry-run"]].concat(),
+            input.as_bytes(),
+        )
+    };
+    let shown = dry(&event(1, "o"));
+    let payload: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(payload["username"], "sensu");
+    assert_eq!(shown.status.code(), Some(0));
+    assert_ends(
+        &dry(&event(3, "o")),
+        0,
+        "handler-slack: nothing would be sent: its severity is not one of severities\n",
+    );
+    assert!(!folder.path().join("spool").exists());
+}
+
+#[test]
+fn a_test_message_says_that_it_is_one() {
+    let endpoint = Endpoint::start(&[OK]);
+    let folder = settings(&sensu_channel(&endpoint.url()));
+    let output = run_with(&[&crate::from(&folder)[..], &["--test"]].concat(), b"");
+    assert_ends(&output, 0, "");
+    let text = endpoint.requests()[0].body["attachments"][0]["text"].to_string();
+    assert!(
+        text.contains("/handler-slack: a test, nothing is wrong"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_environment_wins_over_the_settings() {
+    let endpoint = Endpoint::start(&[OK]);
+    let folder = settings(&sensu_channel("http://127.0.0.1:1/topsecret"));
+    let mut child = command(PROGRAM);
+    child
+        .args(crate::from(&folder))
+        .env("SLACK_WEBHOOK_URL", endpoint.url())
+        .env("SLACK_CHANNEL", "#env")
+        .stdin(fs::File::open(write(&folder, "event", &event(1, "o"))).unwrap());
+    assert!(child.status().unwrap().success());
+    assert_eq!(endpoint.requests()[0].body["channel"], "#env");
+}
+
+fn write(folder: &TempDir, name: &str, text: &str) -> std::path::PathBuf {
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn without_a_spool_the_message_is_sent_all_the_same() {
+    let endpoint = Endpoint::start(&[OK]);
+    let folder = settings(&sensu_channel(&endpoint.url()));
+    // A file in the place of the folder.
+    write(&folder, "spool", "");
+    let output = run(&folder, &event(1, "o"));
+    let said = format!(
+        "handler-slack: cannot make the spool {}/spool: File exists (os error 17): \
+         delivered at once, or not at all\n",
+        folder.path().display()
+    );
+    assert_ends(&output, 0, &said);
+    assert_eq!(endpoint.requests().len(), 1);
+}
+
+/// A proxy that lets one connection through, to this endpoint whatever is asked for; gives the head
+/// of the request for it.
+fn proxy(to: &Endpoint) -> (u16, JoinHandle<String>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let url = to.url();
+    let target = url.split('/').nth(2).unwrap().to_owned();
+    let thread = std::thread::spawn(move || {
+        let (mut near, _) = listener.accept().unwrap();
+        let mut head = String::new();
+        let mut reader = BufReader::new(near.try_clone().unwrap());
+        while reader.read_line(&mut head).unwrap() > 2 {}
+        near.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        let far = TcpStream::connect(target).unwrap();
+        let (mut from, mut to) = (far.try_clone().unwrap(), near.try_clone().unwrap());
+        let back = std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        std::io::copy(&mut near, &mut &far).unwrap();
+        back.join().unwrap().unwrap();
+        head
+    });
+    (port, thread)
+}
+
+#[test]
+fn through_a_proxy() {
+    let endpoint = Endpoint::start(&[OK]);
+    let (port, proxy) = proxy(&endpoint);
+    let mut section = sensu_channel("http://slack.invalid/services/topsecret");
+    section["proxy_address"] = json!("127.0.0.1");
+    section["proxy_port"] = json!(port);
+    section["proxy_username"] = json!("sensu");
+    section["proxy_password"] = json!("topsecret");
+    let output = run(&settings(&section), &event(1, "o"));
+    assert_ends(&output, 0, "");
+    let head = proxy.join().unwrap();
+    assert!(
+        head.starts_with("CONNECT slack.invalid:80 HTTP/1.1\r\n"),
+        "{head}"
+    );
+    // sensu:topsecret
+    let login = "Basic c2Vuc3U6dG9wc2VjcmV0\r\n";
+    assert!(
+        head.to_lowercase().contains("proxy-authorization"),
+        "{head}"
+    );
+    assert!(head.contains(login), "{head}");
+    assert_eq!(endpoint.requests().len(), 1);
 }

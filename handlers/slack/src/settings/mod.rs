@@ -1,31 +1,86 @@
 //! What may stand below the settings key `slack`.
 
-use serde_json::Value;
-use std::fmt;
-use std::ops::RangeInclusive;
-use std::time::Duration;
-use ureq::http::Uri;
-use venus_event::Attributes;
-use venus_settings::{DEFAULT_DIR, DEFAULT_FILE, Sources};
+mod secret;
+mod section;
 
-/// Settings of the community's handler that change the text of the message and
-/// that this handler does not have yet.
-const TEMPLATES: [&str; 3] = ["template", "message_template", "payload_template"];
-/// Likewise for the way to Slack.
-const PROXY: [&str; 4] = [
-    "proxy_address",
-    "proxy_port",
-    "proxy_username",
-    "proxy_password",
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Duration;
+use venus_event::{Attributes, Severity};
+use venus_settings::{DEFAULT_DIR, DEFAULT_FILE, Sources};
+use venus_spool::Bounds;
+
+pub use secret::{Token, WebhookUrl};
+use section::Section;
+
+/// Where messages wait that are not delivered yet.
+pub const DEFAULT_SPOOL: &str = "/var/spool/venus/slack";
+/// Where Slack's Web API is.
+const DEFAULT_API: &str = "https://slack.com/api/";
+/// Variables of the environment that win over a setting, as the handler of Sensu Go has them.
+const OVERRIDES: [(&str, &str); 4] = [
+    ("SLACK_WEBHOOK_URL", "webhook_url"),
+    ("SLACK_CHANNEL", "channel"),
+    ("SLACK_USERNAME", "bot_name"),
+    ("SLACK_ICON_URL", "icon_url"),
 ];
 
-/// The settings of one Slack webhook.
+/// By what messages are posted.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// An incoming webhook, which takes messages and nothing else.
+    Webhook(WebhookUrl),
+    /// The Web API, which also changes messages, and answers below them.
+    Bot {
+        /// Where it is: `https://slack.com/api/`.
+        api: WebhookUrl,
+        /// Who we are.
+        token: Token,
+    },
+}
+
+impl Access {
+    /// The host that is asked, which may be shown.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        match self {
+            Self::Webhook(url) | Self::Bot { api: url, .. } => url.host(),
+        }
+    }
+}
+
+/// A proxy that HTTP goes through.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    /// Its name or address.
+    pub address: String,
+    /// Its port.
+    pub port: u16,
+    /// User and password, where it wants to know.
+    pub login: Option<(String, Token)>,
+}
+
+/// The settings of one Slack webhook or bot.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where messages are posted to.
-    pub webhook_url: WebhookUrl,
-    /// The channel, where neither client nor check names one.
-    pub channel: Option<String>,
+    /// How messages are posted.
+    pub access: Access,
+    /// The channels, where neither client nor check names one.
+    pub channels: Vec<String>,
+    /// Which states are announced, and their end.
+    pub severities: Vec<Severity>,
+    /// The file that words the message.
+    pub template: Option<PathBuf>,
+    /// The file that makes the whole payload.
+    pub payload_template: Option<PathBuf>,
+    /// The way to Slack; where there is none, that of the environment.
+    pub proxy: Option<Proxy>,
+    /// Where messages wait.
+    pub spool_dir: PathBuf,
+    /// How much may wait there.
+    pub bounds: Bounds,
+    /// How long messages of the same check are collected to become one.
+    pub group_window: Duration,
     /// The name that messages are posted under.
     pub bot_name: Option<String>,
     /// `:name:` of the icon; Slack prefers it to `icon_url`.
@@ -86,10 +141,12 @@ pub enum SettingsError {
         unknown: Vec<String>,
     },
     /// Not an address.
-    #[error("{key}.webhook_url must be an http:// or https:// address")]
+    #[error("{key}.{name} must be an http:// or https:// address")]
     BadUrl {
         /// The settings key.
         key: String,
+        /// The setting below it.
+        name: &'static str,
     },
     /// A setting of another type.
     #[error("{key}.{name} must be {wanted}")]
@@ -122,51 +179,20 @@ fn instead(unknown: &[String]) -> String {
     }
 }
 
-/// An incoming webhook's address. Whoever knows it can post, so that neither
-/// `Debug` nor any message shows more of it than the host.
-#[derive(Clone, PartialEq, Eq)]
-pub struct WebhookUrl(Uri);
-
-impl WebhookUrl {
-    /// Reads an http or https address.
-    #[must_use]
-    pub fn parse(address: &str) -> Option<Self> {
-        let uri: Uri = address.parse().ok()?;
-        let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
-        let host = uri.host().filter(|host| !host.is_empty())?;
-        // `Uri` has no port where the number is none or too large.
-        let has_good_port = uri.port().is_some() || uri.authority()?.as_str().ends_with(host);
-        (is_web && has_good_port).then_some(Self(uri))
-    }
-
-    /// The host, which may be shown.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        self.0.host().unwrap_or("")
-    }
-
-    /// The whole address, for the request alone.
-    pub(crate) fn secret(&self) -> &Uri {
-        &self.0
-    }
-}
-
-impl fmt::Debug for WebhookUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WebhookUrl({}, ...)", self.host())
-    }
-}
-
 impl Settings {
-    /// Reads what stands below `key` in `all`, which came from `sources`.
+    /// Reads what stands below `key` in `all`, which came from `sources`; `env` gives a variable of
+    /// the environment.
     pub fn from_section(
         mut all: Attributes,
         key: &str,
         sources: &Sources,
+        env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, SettingsError> {
-        let attributes = match all.swap_remove(key) {
+        let overrides = OVERRIDES.map(|(name, setting)| (setting, env(name)));
+        let mut attributes = match all.swap_remove(key) {
             Some(Value::Object(attributes)) => attributes,
             Some(_) => return Err(SettingsError::NotObject { key: key.into() }),
+            None if overrides.iter().any(|(_, value)| value.is_some()) => Attributes::new(),
             None => {
                 return Err(SettingsError::NoSection {
                     key: key.into(),
@@ -174,11 +200,34 @@ impl Settings {
                 });
             }
         };
+        for (setting, value) in overrides {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                attributes.insert(setting.to_owned(), json!(value));
+            }
+        }
         let mut section = Section { key, attributes };
-        let webhook_url = section.text("webhook_url")?;
-        let retries = section.whole("webhook_retries", 0..=100, "a whole number, 0 to 100")?;
-        Ok(Self {
-            channel: section.text("channel")?,
+        let access = access(&mut section)?;
+        let retries = section.number("webhook_retries", 0..=100, "a whole number, 0 to 100")?;
+        let template = section.path("template")?;
+        let bounds = Bounds::default();
+        let mut settings = Self {
+            channels: section.text_or_texts("channel")?,
+            severities: section.severities()?,
+            template: section.path("message_template")?.or(template),
+            payload_template: section.path("payload_template")?,
+            proxy: proxy(&mut section)?,
+            spool_dir: section
+                .path("spool_dir")?
+                .unwrap_or_else(|| DEFAULT_SPOOL.into()),
+            bounds: Bounds {
+                age: section
+                    .number("spool_age", 1..=31_536_000, "a whole number of seconds")?
+                    .map_or(bounds.age, |seconds| Duration::from_secs(seconds.into())),
+                bytes: section
+                    .number("spool_bytes", 1024..=u32::MAX, "a whole number of bytes")?
+                    .map_or(bounds.bytes, u64::from),
+            },
+            group_window: section.seconds("group_window", 0, 0)?,
             bot_name: section.text("bot_name")?,
             icon_emoji: section.text("icon_emoji")?,
             icon_url: section.text("icon_url")?,
@@ -190,11 +239,9 @@ impl Settings {
             webhook_timeout: section.seconds("webhook_timeout", 1, 10)?,
             webhook_retries: retries.unwrap_or(5),
             webhook_retry_sleep: section.seconds("webhook_retry_sleep", 0, 5)?,
-            // All that is known has been taken out by now.
-            warnings: section.warnings(),
-            webhook_url: match webhook_url {
-                Some(address) => WebhookUrl::parse(&address)
-                    .ok_or_else(|| SettingsError::BadUrl { key: key.into() })?,
+            warnings: Vec::new(),
+            access: match access {
+                Some(access) => access,
                 None => {
                     return Err(SettingsError::NoUrl {
                         key: key.into(),
@@ -202,119 +249,64 @@ impl Settings {
                     });
                 }
             },
-        })
-    }
-}
-
-/// The object below the settings key; what is read is taken out, so that what
-/// nobody knows is left over. `null` counts as absent.
-struct Section<'a> {
-    key: &'a str,
-    attributes: Attributes,
-}
-
-impl Section<'_> {
-    fn take<T>(
-        &mut self,
-        name: &'static str,
-        wanted: &'static str,
-        read: impl FnOnce(&Value) -> Option<T>,
-    ) -> Result<Option<T>, SettingsError> {
-        match self.attributes.shift_remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => match read(&value) {
-                Some(read) => Ok(Some(read)),
-                None => Err(SettingsError::WrongType {
-                    key: self.key.to_owned(),
-                    name,
-                    wanted,
-                }),
-            },
-        }
-    }
-
-    fn text(&mut self, name: &'static str) -> Result<Option<String>, SettingsError> {
-        self.take(name, "a string", |value| value.as_str().map(str::to_owned))
-    }
-
-    fn texts(&mut self, name: &'static str) -> Result<Vec<String>, SettingsError> {
-        let texts = self.take(name, "an array of strings", |value| {
-            let items = value.as_array()?.iter();
-            items.map(|item| item.as_str().map(str::to_owned)).collect()
-        })?;
-        Ok(texts.unwrap_or_default())
-    }
-
-    fn whole(
-        &mut self,
-        name: &'static str,
-        range: RangeInclusive<u32>,
-        wanted: &'static str,
-    ) -> Result<Option<u32>, SettingsError> {
-        self.take(name, wanted, |value| {
-            let number = u32::try_from(value.as_u64()?).ok()?;
-            range.contains(&number).then_some(number)
-        })
-    }
-
-    fn seconds(
-        &mut self,
-        name: &'static str,
-        least: u32,
-        default: u32,
-    ) -> Result<Duration, SettingsError> {
-        let wanted = if least == 0 {
-            "a whole number of seconds, 0 to 3600"
-        } else {
-            "a whole number of seconds, 1 to 3600"
         };
-        let seconds = self.whole(name, least..=3600, wanted)?;
-        Ok(Duration::from_secs(seconds.unwrap_or(default).into()))
+        // All that is known has been taken out by now.
+        settings.warnings = section.warnings();
+        Ok(settings)
     }
+}
 
-    fn link_names(&mut self) -> Result<Option<Value>, SettingsError> {
-        let value = self.take("link_names", "0, 1, true or false", |value| {
-            (value.is_boolean() || value.is_number()).then(|| value.clone())
-        })?;
-        Ok(value.filter(|value| *value != Value::Bool(false)))
-    }
+/// The bot's token wins over the webhook, as it can do more.
+fn access(section: &mut Section<'_>) -> Result<Option<Access>, SettingsError> {
+    let key = section.key;
+    let url = |text: String, name: &'static str| {
+        WebhookUrl::parse(&text).ok_or_else(|| SettingsError::BadUrl {
+            key: key.to_owned(),
+            name,
+        })
+    };
+    let webhook = section.text("webhook_url")?;
+    let webhook = webhook.map(|text| url(text, "webhook_url")).transpose()?;
+    let api = section.text("api_url")?;
+    let api = url(api.unwrap_or_else(|| DEFAULT_API.to_owned()), "api_url")?;
+    let token = section.text("token")?.map(Token::new);
+    Ok(match (token, webhook) {
+        (Some(token), _) => Some(Access::Bot { api, token }),
+        (None, Some(webhook)) => Some(Access::Webhook(webhook)),
+        (None, None) => None,
+    })
+}
 
-    /// Lines for what is not supported yet, which is taken out, and for the rest.
-    fn warnings(&mut self) -> Vec<String> {
-        let key = self.key;
-        let mut lines = Vec::new();
-        for name in TEMPLATES {
-            if self.attributes.shift_remove(name).is_some() {
-                lines.push(format!(
-                    "{key}.{name} is not supported yet: the default message is sent"
-                ));
-            }
-        }
-        for name in PROXY {
-            if self.attributes.shift_remove(name).is_some() {
-                lines.push(format!(
-                    "{key}.{name} is not supported yet: only a proxy in the environment is used"
-                ));
-            }
-        }
-        let unknown = self.unknown();
-        lines.extend(unknown.map(|name| format!("{key}.{name} is no setting: ignored")));
-        lines
-    }
-
-    fn unknown(&self) -> impl Iterator<Item = &str> {
-        self.attributes.keys().map(String::as_str)
-    }
+fn proxy(section: &mut Section<'_>) -> Result<Option<Proxy>, SettingsError> {
+    let address = section.text("proxy_address")?;
+    let port = section.number("proxy_port", 1..=65535, "a whole number, 1 to 65535")?;
+    let user = section.text("proxy_username")?;
+    let password = section.text("proxy_password")?;
+    Ok(address.map(|address| Proxy {
+        address,
+        // What squid listens at.
+        port: port
+            .and_then(|port| u16::try_from(port).ok())
+            .unwrap_or(3128),
+        login: user.map(|user| (user, Token::new(password.unwrap_or_default()))),
+    }))
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use serde_json::json;
+
+    /// Settings that have these, and a webhook.
+    pub(crate) fn section(more: &Value) -> Settings {
+        let mut section = json!({"webhook_url": "https://h/"});
+        let more = more.as_object().unwrap().clone();
+        section.as_object_mut().unwrap().extend(more);
+        read(&section).unwrap()
+    }
 
     fn read(section: &Value) -> Result<Settings, SettingsError> {
         let all = json!({ "slack": section }).as_object().unwrap().clone();
-        Settings::from_section(all, "slack", &Sources::default())
+        Settings::from_section(all, "slack", &Sources::default(), &|_| None)
     }
 
     fn complaint(section: &Value) -> String {
@@ -332,7 +324,8 @@ mod tests {
 
     #[test]
     fn without_the_key_the_message_says_what_belongs_where() {
-        let error = Settings::from_section(Attributes::new(), "slack", &Sources::default());
+        let error =
+            Settings::from_section(Attributes::new(), "slack", &Sources::default(), &|_| None);
         assert_eq!(
             error.unwrap_err().to_string(),
             "no settings key \"slack\" in /etc/sensu/config.json and /etc/sensu/conf.d: \
@@ -373,7 +366,19 @@ mod tests {
     #[test]
     fn wrong_types_are_named_with_what_belongs_there() {
         for (name, value, wanted) in [
-            ("channel", json!(["#a"]), "a string"),
+            ("channel", json!(7), "an array of strings"),
+            ("bot_name", json!(["x"]), "a string"),
+            (
+                "severities",
+                json!(["bad"]),
+                "an array of ok, warning, critical, unknown",
+            ),
+            (
+                "template",
+                json!("t.erb"),
+                "the path of a file or folder, from / on",
+            ),
+            ("proxy_port", json!(0), "a whole number, 1 to 65535"),
             ("fields", json!("rack"), "an array of strings"),
             ("fields", json!([1]), "an array of strings"),
             ("link_names", json!("yes"), "0, 1, true or false"),
@@ -405,17 +410,11 @@ mod tests {
     fn a_setting_without_effect_is_never_silent() {
         let settings = read(&json!({
             "webhook_url": "https://h/",
-            "template": "/t.erb",
-            "proxy_port": 3128,
             "chanel": "#sensu",
         }));
         assert_eq!(
             settings.unwrap().warnings,
-            [
-                "slack.template is not supported yet: the default message is sent",
-                "slack.proxy_port is not supported yet: only a proxy in the environment is used",
-                "slack.chanel is no setting: ignored",
-            ]
+            ["slack.chanel is no setting: ignored"]
         );
     }
 
@@ -425,8 +424,35 @@ mod tests {
             "webhook_url": "https://h/", "channel": null, "link_names": false, "message_prefix": "",
         }))
         .unwrap();
-        assert_eq!((settings.channel, settings.link_names), (None, None));
+        assert_eq!((settings.channels.len(), settings.link_names), (0, None));
         assert_eq!(settings.message_prefix.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn the_environment_wins_as_with_the_handler_of_sensu_go() {
+        let env = |name: &str| match name {
+            "SLACK_WEBHOOK_URL" => Some("https://e/".to_owned()),
+            "SLACK_CHANNEL" => Some("#env".to_owned()),
+            "SLACK_USERNAME" => Some(String::new()),
+            _ => None,
+        };
+        let sources = Sources::default();
+        let settings = Settings::from_section(Attributes::new(), "slack", &sources, &env).unwrap();
+        assert_eq!(settings.access.host(), "e");
+        assert_eq!(settings.channels, ["#env"]);
+        let all = json!({"slack": {"webhook_url": "https://h/", "bot_name": "b"}});
+        let all = all.as_object().unwrap().clone();
+        let settings = Settings::from_section(all, "slack", &sources, &env).unwrap();
+        assert_eq!(settings.access.host(), "e");
+        assert_eq!(settings.bot_name.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn a_bots_token_wins_over_the_webhook() {
+        let settings = read(&json!({"webhook_url": "https://h/", "token": "xoxb-secret"}));
+        let settings = settings.unwrap();
+        assert_eq!(settings.access.host(), "slack.com");
+        assert!(!format!("{settings:?}").contains("xoxb"));
     }
 
     #[test]

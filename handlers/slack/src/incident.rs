@@ -1,0 +1,165 @@
+//! What is remembered of a client's check from one event to the next.
+
+use md5::{Digest, Md5};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use venus_event::{Action, Event, Severity};
+
+/// A check that is not OK, as far as Slack was told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Whether Slack was told that it began. If not, it is not told that it is over.
+    pub announced: bool,
+    /// Whether Slack was told that it flaps.
+    #[serde(default)]
+    pub flaps: bool,
+    /// Its message of each channel, where it can be answered to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub threads: BTreeMap<String, Thread>,
+}
+
+/// A message that others answer to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thread {
+    /// The channel by its id.
+    pub channel: String,
+    /// What Slack calls the message's time stamp, by which it is known.
+    pub ts: String,
+    /// Whether it is about this incident alone, and may therefore be changed.
+    pub is_own: bool,
+}
+
+/// Remembers in a folder, a file for each.
+#[derive(Debug)]
+pub struct Incidents {
+    dir: PathBuf,
+}
+
+impl Incidents {
+    /// In this folder, which is made for the first of them.
+    #[must_use]
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// The incident of this event's client and check. One that cannot be read is none: it is
+    /// better to tell an end too much than one too few.
+    #[must_use]
+    pub fn of(&self, event: &Event) -> Option<Incident> {
+        let text = fs::read(self.path(event)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Notes what became of an event: `announced` if Slack was told.
+    pub fn note(
+        &self,
+        event: &Event,
+        announced: bool,
+        threads: BTreeMap<String, Thread>,
+    ) -> io::Result<()> {
+        let path = self.path(event);
+        let before = self.of(event);
+        if event.severity() == Severity::Ok && event.action != Action::Flapping {
+            return match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            };
+        }
+        let mut incident = before.clone().unwrap_or_default();
+        incident.announced |= announced;
+        incident.flaps = event.action == Action::Flapping && (incident.flaps || announced);
+        incident.threads.extend(threads);
+        if before.as_ref() == Some(&incident) {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.dir)?;
+        let unfinished = path.with_added_extension("new");
+        fs::write(&unfinished, serde_json::to_vec(&incident)?)?;
+        fs::rename(unfinished, path)
+    }
+
+    fn path(&self, event: &Event) -> PathBuf {
+        self.dir
+            .join(file_name(event.client_name(), event.check_name()))
+    }
+}
+
+/// The longest name of a file that the common file systems take, less what is added to it.
+const LONGEST: usize = 240;
+
+/// Another name for each two, and legible where it is not too long.
+fn file_name(client: &str, check: &str) -> String {
+    let name = format!("{}@{}", encoded(client), encoded(check));
+    match name.get(..LONGEST - DIGEST) {
+        Some(start) if name.len() > LONGEST => format!("{start}+{}", hex(&Md5::digest(&name))),
+        _ => name,
+    }
+}
+
+/// What a digest and the sign before it take.
+const DIGEST: usize = 33;
+
+fn hex(bytes: &[u8]) -> String {
+    let pairs = bytes.iter().map(|byte| format!("{byte:02x}"));
+    pairs.collect::<Vec<_>>().concat()
+}
+
+fn encoded(name: &str) -> String {
+    name.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn event(client: &str, status: u8, action: &str) -> Event {
+        let json = json!({
+            "client": {"name": client}, "check": {"name": "k", "status": status}, "action": action,
+        });
+        Event::from_json(json.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn it_is_remembered_from_its_beginning_to_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let incidents = Incidents::new(dir.path().join("incidents"));
+        let note = |status, action, announced| {
+            let event = event("c", status, action);
+            incidents.note(&event, announced, BTreeMap::new()).unwrap();
+            incidents.of(&event)
+        };
+        assert_eq!(note(0, "resolve", true), None);
+        assert_eq!(note(1, "create", false), Some(Incident::default()));
+        assert!(note(2, "create", true).unwrap().announced);
+        // Once told, it stays told, whatever is kept back meanwhile.
+        assert!(note(2, "create", false).unwrap().announced);
+        assert!(note(2, "flapping", true).unwrap().flaps);
+        assert!(note(2, "flapping", false).unwrap().flaps);
+        assert!(!note(2, "create", false).unwrap().flaps);
+        assert_eq!(incidents.of(&event("d", 2, "create")), None);
+        assert_eq!(note(0, "resolve", true), None);
+    }
+
+    #[test]
+    fn names_from_outside_are_names_of_files() {
+        for (client, check, name) in [
+            ("venus001", "check-load", "venus001@check-load"),
+            ("../x", "a@b", "%2E%2E%2Fx@a%40b"),
+            ("", "\n", "@%0A"),
+        ] {
+            assert_eq!(file_name(client, check), name);
+        }
+        let long = |end: &str| file_name(&format!("{}{end}", "x".repeat(500)), "k");
+        assert_eq!(long("a").len(), LONGEST);
+        assert_ne!(long("a"), long("b"));
+    }
+}

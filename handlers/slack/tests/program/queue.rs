@@ -1,0 +1,287 @@
+//! Many events, many processes: in order, none lost, none twice, and what is kept back.
+
+use crate::{assert_ends, end, event, from, run, sensu_channel, settings, start};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use tempfile::TempDir;
+use venus_tests::endpoint::{Answer, Endpoint, OK, Request};
+
+/// Nothing listens: closed as soon as it is accepted.
+const DOWN: Answer = Answer::Close;
+
+/// An event of this client, like those of [`event`].
+fn of(client: &str, status: i64, more: &Value) -> String {
+    let mut whole: Value = serde_json::from_str(&event(status, "o")).unwrap();
+    whole["client"]["name"] = json!(client);
+    let more = more.as_object().unwrap().clone();
+    whole.as_object_mut().unwrap().extend(more);
+    whole.to_string()
+}
+
+/// Settings for this endpoint, and no second try.
+fn once(endpoint: &Endpoint, more: &Value) -> TempDir {
+    let mut section = sensu_channel(&endpoint.url());
+    section["webhook_retries"] = json!(0);
+    let more = more.as_object().unwrap().clone();
+    section.as_object_mut().unwrap().extend(more);
+    settings(&section)
+}
+
+/// The `CLIENT WORD` of each message: what its text begins with and its title ends with.
+fn told(requests: &[Request]) -> Vec<String> {
+    let attachments = requests
+        .iter()
+        .map(|request| &request.body["attachments"][0]);
+    attachments
+        .map(|attachment| {
+            let text = attachment["text"].as_str().unwrap().trim_start();
+            let title = attachment["title"].as_str().unwrap();
+            let client = text.split('/').next().unwrap();
+            format!("{client} {}", title.rsplit(' ').next().unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn what_could_not_be_sent_goes_out_before_the_next_in_order() {
+    let endpoint = Endpoint::start(&[DOWN, DOWN, OK]);
+    let folder = once(&endpoint, &json!({}));
+    for (client, behind) in [("a", 0), ("b", 1)] {
+        let said = format!(
+            "handler-slack: not delivered to 127.0.0.1: Peer disconnected; \
+             kept in {}/spool, with {behind} behind it\n",
+            folder.path().display()
+        );
+        assert_ends(&run(&folder, &of(client, 2, &json!({}))), 1, &said);
+    }
+    assert_ends(&run(&folder, &of("a", 0, &json!({}))), 0, "");
+    let requests = endpoint.requests();
+    assert_eq!(told(&requests[2..]), ["a CRITICAL", "b CRITICAL", "a OK"]);
+}
+
+#[test]
+fn what_slack_refuses_for_what_it_is_stops_nobody() {
+    let refusal = Answer::Http("400 Bad Request", "", "invalid_payload");
+    let endpoint = Endpoint::start(&[DOWN, refusal, OK]);
+    let folder = once(&endpoint, &json!({}));
+    assert_eq!(run(&folder, &of("a", 2, &json!({}))).status.code(), Some(1));
+    assert_ends(
+        &run(&folder, &of("b", 2, &json!({}))),
+        1,
+        "handler-slack: not delivered to 127.0.0.1: it answered 400 Bad Request invalid_payload\n\
+         handler-slack: 1 messages were refused, and are gone\n",
+    );
+    let requests = endpoint.requests();
+    assert_eq!(told(&requests[2..]), ["b CRITICAL"]);
+}
+
+#[test]
+fn side_by_side_each_is_sent_once() {
+    let endpoint = Endpoint::start(&[OK]);
+    let folder = once(&endpoint, &json!({}));
+    let children: Vec<_> = (0..200)
+        .map(|number| {
+            let event = of(&format!("venus{number:03}"), 2, &json!({}));
+            start(&from(&folder), event.as_bytes())
+        })
+        .collect();
+    for child in children {
+        assert_ends(&end(child), 0, "");
+    }
+    let mut told = told(&endpoint.requests());
+    told.sort();
+    let all: Vec<String> = (0..200)
+        .map(|number| format!("venus{number:03} CRITICAL"))
+        .collect();
+    assert_eq!(told, all);
+}
+
+/// Whatever it is doing when it is killed: it has put its event into the spool by then, as it puts
+/// it there before it sends.
+#[test]
+fn killed_at_any_moment_nothing_is_lost_and_nothing_comes_three_times() {
+    let endpoint = Endpoint::start(&[OK]);
+    let folder = once(&endpoint, &json!({}));
+    for number in 0..50 {
+        let event = of(&format!("venus{number:03}"), 2, &json!({}));
+        let before = endpoint.arrived();
+        let mut child = start(&from(&folder), event.as_bytes());
+        endpoint.wait_for(before + 1);
+        for _ in 0..fastrand::u32(..200_000) {
+            std::hint::spin_loop();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert_eq!(
+        run(&folder, &of("last", 2, &json!({}))).status.code(),
+        Some(0)
+    );
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for told in told(&endpoint.requests()) {
+        *times.entry(told).or_default() += 1;
+    }
+    // A word about those that were killed twice may be among them.
+    let all = (0..50).map(|number| format!("venus{number:03} CRITICAL"));
+    for one in all.chain(["last CRITICAL".to_owned()]) {
+        let count = times.get(&one).copied().unwrap_or_default();
+        assert!((1..=2).contains(&count), "{one}: {count} times");
+    }
+}
+
+#[test]
+fn an_end_is_told_if_the_beginning_was() {
+    let endpoint = Endpoint::start(&[OK]);
+    let folder = once(&endpoint, &json!({}));
+    let silenced = json!({"silenced": true});
+    for (client, status, more) in [
+        // Silenced from its beginning to its end, or until just before.
+        ("a", 2, &silenced),
+        ("a", 0, &json!({})),
+        ("b", 2, &json!({})),
+        // Not by its severity, and nothing is left of it either.
+        ("c", 3, &json!({})),
+        ("c", 0, &json!({})),
+        ("c", 2, &json!({})),
+        ("b", 0, &json!({})),
+        ("d", 2, &json!({"occurrences": 2})),
+        ("e", 2, &json!({"action": "flapping"})),
+        ("e", 2, &json!({"action": "flapping", "occurrences": 2})),
+    ] {
+        assert_ends(&run(&folder, &of(client, status, more)), 0, "");
+    }
+    let told = told(&endpoint.requests());
+    assert_eq!(told, ["b CRITICAL", "c CRITICAL", "b OK", "e CRITICAL"]);
+}
+
+/// What Slack's Web API answers.
+const POSTED: Answer = Answer::Http("200 OK", "", r#"{"ok":true,"channel":"C1","ts":"17.5"}"#);
+
+#[test]
+fn with_a_bot_an_incident_is_one_thread() {
+    let endpoint = Endpoint::start(&[POSTED]);
+    let folder = once(
+        &endpoint,
+        &json!({"token": "xoxb-topsecret", "api_url": endpoint.url()}),
+    );
+    for status in [1, 2, 0, 1] {
+        assert_ends(&run(&folder, &of("a", status, &json!({}))), 0, "");
+    }
+    let requests = endpoint.requests();
+    let calls: Vec<String> = requests
+        .iter()
+        .map(|request| {
+            let method = request.line.split(['/', ' ']).rev().nth(2).unwrap();
+            let body = &request.body;
+            let thread = body.get("thread_ts").or(body.get("ts"));
+            let to = body["channel"].as_str().unwrap();
+            format!(
+                "{method} {to} {}",
+                thread.and_then(Value::as_str).unwrap_or("-")
+            )
+        })
+        .collect();
+    assert_eq!(
+        calls,
+        [
+            "chat.postMessage #sensu -",
+            "chat.update C1 17.5",
+            "chat.postMessage C1 17.5",
+            "chat.update C1 17.5",
+            "chat.postMessage C1 17.5",
+            "chat.postMessage #sensu -",
+        ]
+    );
+    let words = ["WARNING", "CRITICAL", "CRITICAL", "OK", "OK", "WARNING"];
+    let told = told(&requests);
+    assert_eq!(told, words.map(|word| format!("a {word}")));
+}
+
+#[test]
+fn what_the_web_api_refuses_is_said_with_what_to_do() {
+    let no = Answer::Http("200 OK", "", r#"{"ok":false,"error":"channel_not_found"}"#);
+    let endpoint = Endpoint::start(&[no]);
+    let folder = once(
+        &endpoint,
+        &json!({"token": "xoxb-topsecret", "api_url": endpoint.url()}),
+    );
+    let said = format!(
+        "handler-slack: not delivered to 127.0.0.1: it answered 200 OK channel_not_found: \
+         see the setting channel; kept in {}/spool, with 0 behind it\n",
+        folder.path().display()
+    );
+    assert_ends(&run(&folder, &of("a", 1, &json!({}))), 1, &said);
+}
+
+/// All clients of a cluster lose their keepalive at once, and get it back.
+#[test]
+fn a_thousand_clients_at_once_are_one_story() {
+    let endpoint = Endpoint::start(&[OK]);
+    let folder = once(
+        &endpoint,
+        &json!({"group_window": 5, "message_prefix": null}),
+    );
+    for (status, word) in [(2, "CRITICAL"), (0, "OK")] {
+        let before = endpoint.arrived();
+        let children: Vec<_> = (1..=1000)
+            .map(|number| {
+                let event = of(&format!("venus{number:04}"), status, &json!({}));
+                start(&from(&folder), event.as_bytes())
+            })
+            .collect();
+        for child in children {
+            assert_ends(&end(child), 0, "");
+        }
+        let messages = endpoint.arrived() - before;
+        assert!((1..=3).contains(&messages), "{messages} messages {word}");
+    }
+    let mut names = BTreeMap::new();
+    for request in endpoint.requests() {
+        for attachment in request.body["attachments"].as_array().unwrap() {
+            let text = attachment["text"].as_str().unwrap();
+            let (head, list) = text.split_once(" keepalive: ").unwrap();
+            let (count, word) = head.split_once(" clients ").unwrap_or(("1", "alone"));
+            let these = venus_hostlist::expand(list).unwrap();
+            assert_eq!(these.len().to_string(), count);
+            names
+                .entry(word.to_owned())
+                .or_insert_with(Vec::new)
+                .extend(these);
+        }
+    }
+    for word in ["CRITICAL", "OK"] {
+        let mut names = names.remove(word).unwrap();
+        names.sort();
+        let all: Vec<String> = (1..=1000)
+            .map(|number| format!("venus{number:04}"))
+            .collect();
+        assert_eq!(names, all, "{word}");
+    }
+}
+
+#[test]
+fn a_group_names_its_clients_and_what_some_of_them_said() {
+    let endpoint = Endpoint::start(&[DOWN, OK]);
+    let folder = once(&endpoint, &json!({"group_window": 1}));
+    // They wait together, as the first try fails.
+    for number in 1..=12 {
+        let event = of(&format!("venus{number:03}"), 2, &json!({}));
+        let said = run(&folder, &event);
+        assert!(said.status.code().is_some());
+        if endpoint.arrived() > 1 {
+            break;
+        }
+    }
+    let requests = endpoint.requests();
+    let attachment = &requests[1].body["attachments"][0];
+    assert_eq!(attachment["title"], "2 clients - CRITICAL");
+    assert_eq!(
+        attachment["text"],
+        " 2 clients CRITICAL keepalive: venus[001-002]"
+    );
+    let fields = json!([
+        {"title": "venus001", "value": "o", "short": false},
+        {"title": "venus002", "value": "o", "short": false},
+    ]);
+    assert_eq!(attachment["fields"], fields);
+}
