@@ -10,6 +10,7 @@ use venus_collectors::{Spec, registry};
 use crate::check::{self, Check, runner};
 use crate::install::{self, InstallError};
 use crate::metrics::{self, Metrics, collector};
+use crate::service::secret::without_login;
 use crate::status::Status;
 use crate::world::{World, complain, print};
 
@@ -171,6 +172,15 @@ fn list() -> String {
         .concat()
 }
 
+/// What was not understood, without what may be a secret in it.
+fn hidden(wrong: &str) -> String {
+    let value = wrong.strip_prefix("invalid value '");
+    match value.and_then(|value| value.split_once("' for '--header ")) {
+        Some((_, rest)) => format!("invalid value '…' for '--header {rest}"),
+        None => without_login(wrong),
+    }
+}
+
 fn install_links(folder: &Path, world: &mut World<'_>) -> Status {
     let names = commands().map(Called::name);
     let installed = match &world.program {
@@ -220,7 +230,7 @@ fn refuse(
     let wrong = text.split("\n\n").next().unwrap_or_default();
     let words: Vec<&str> = wrong.split_whitespace().collect();
     let wrong = words.join(" ");
-    let wrong = wrong.strip_prefix("error: ").unwrap_or(&wrong);
+    let wrong = hidden(wrong.strip_prefix("error: ").unwrap_or(&wrong));
     let wrong = format!("{wrong}; see {command} --help");
     match called {
         Some(Called::Check(check)) => runner::refuse(check, &wrong, world),

@@ -4,10 +4,26 @@
 //! file server waits in the kernel. When the time is up the answer is given without it, and the
 //! end of the process takes the thread away.
 
+use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::Duration;
 
 use crate::context::{Context, Failure};
+
+/// What the work finds within this time; `None` if it did not.
+pub(crate) fn within<T: Send + 'static>(
+    time: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<Option<T>> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::Builder::new().spawn(move || {
+        if sender.send(work()).is_err() {
+            // The time was up.
+        }
+    })?;
+    Ok(receiver.recv_timeout(time).ok())
+}
 
 /// What the work finds, or that there was no time to find it.
 pub(crate) fn hold<T: Send + 'static>(

@@ -15,11 +15,13 @@ use ureq::http::{Uri, header};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::context::{Context, Failure};
+use crate::deadline;
 use crate::service::ServiceError;
+use crate::service::secret::Secret;
 use crate::service::unix::{NoResolver, UnixConnector};
 
 /// How long an answer may be, in bytes: room for some 10,000 containers.
-pub(super) const LONGEST: u64 = 64 << 20;
+pub(super) const LONGEST: u64 = 32 << 20;
 
 /// How much of an error's body is shown, in characters.
 const SHOWN: usize = 200;
@@ -110,11 +112,14 @@ pub fn url(matches: &ArgMatches) -> String {
     url.map(ToString::to_string).unwrap_or_default()
 }
 
-/// A service that can be asked. Redirections are followed on the same host only with GET.
+/// A service that can be asked. It is not followed to another place, where its secrets would be
+/// told to whoever listens there.
 pub struct Http {
     agent: Agent,
     url: Url,
     headers: Vec<(header::HeaderName, String)>,
+    /// What may be in no answer that is shown.
+    secrets: Vec<Secret>,
 }
 
 impl Http {
@@ -129,12 +134,20 @@ impl Http {
         )?;
         let user = matches.get_one::<String>("user");
         if let Some((user, file)) = user.zip(matches.get_one::<PathBuf>("password-file")) {
-            let password = secret(file, context)?;
-            let word = STANDARD.encode(format!("{user}:{password}"));
-            http.headers
-                .push((header::AUTHORIZATION, format!("Basic {word}")));
+            http = http.with_login(user, secret(file, context)?);
         }
         Ok(http)
+    }
+
+    /// As this user.
+    #[must_use]
+    pub fn with_login(mut self, user: &str, password: String) -> Self {
+        let word = STANDARD.encode(format!("{user}:{password}"));
+        self.secrets.push(Secret::new(password));
+        self.secrets.push(Secret::new(word.clone()));
+        self.headers
+            .push((header::AUTHORIZATION, format!("Basic {word}")));
+        self
     }
 
     /// One at this place, whose certificate has to be vouched for by the given file, or else by
@@ -145,7 +158,8 @@ impl Http {
             .user_agent("venus-checks")
             // What a proxy answers says nothing of the service.
             .proxy(None)
-            .max_redirects(3);
+            .max_redirects(0)
+            .max_redirects_will_error(false);
         let agent = match &url.0 {
             Place::Unix(path) => {
                 Agent::with_parts(config.build(), UnixConnector(path.clone()), NoResolver)
@@ -162,15 +176,23 @@ impl Http {
             agent,
             url,
             headers,
+            secrets: Vec::new(),
         })
     }
 
     /// With a header, such as a token. Its value shows up nowhere.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.secrets.push(Secret::new(value.clone()));
         self.headers
             .push((header::HeaderName::from_static(name), value));
         self
+    }
+
+    /// Whatever was answered, without the secrets that were sent.
+    fn hide(&self, text: &str) -> String {
+        let hide = |text: String, secret: &Secret| secret.hide_in(&text);
+        self.secrets.iter().fold(text.to_owned(), hide)
     }
 
     /// What it answers to GET with a status below 300, or what is wrong. The path begins with `/`.
@@ -190,7 +212,7 @@ impl Http {
         Err(ServiceError::Unclear(format!(
             "{}{path} answers {}{advice}",
             self.url,
-            answer.summary()
+            self.hide(&answer.summary())
         )))
     }
 
@@ -225,12 +247,14 @@ impl Http {
     /// It answers something that the service would not.
     pub fn is_other(&self, path: &str, what: impl fmt::Display) -> ServiceError {
         ServiceError::Unclear(format!(
-            "{}{path} answers {what}; is it the right service?",
-            self.url
+            "{}{path} answers {}; is it the right service?",
+            self.url,
+            self.hide(&what.to_string())
         ))
     }
 
-    /// What it answers to GET, whatever its status.
+    /// What it answers to GET, whatever its status; within three quarters of the time that is left,
+    /// so that whoever has more to ask can still do so.
     pub fn ask(&self, path: &str, context: &Context) -> Result<Answer, ServiceError> {
         let asking = format!("asking {}{path}", self.url);
         context.step(asking.clone());
@@ -242,12 +266,23 @@ impl Http {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let fail = |error| self.error_of(&asking, error);
-        let mut response = request.call().map_err(fail)?;
-        let status = response.status().as_u16();
-        let body = response.body_mut().with_config().limit(LONGEST);
-        let body = body.read_to_vec().map_err(fail)?;
-        Ok(Answer { status, body })
+        let within = context.time_left() * 3 / 4;
+        let answer = deadline::within(within, move || {
+            let mut response = request.call()?;
+            let status = response.status().as_u16();
+            let body = response.body_mut().with_config().limit(LONGEST);
+            let body = body.read_to_vec()?;
+            Ok(Answer { status, body })
+        });
+        match answer {
+            Ok(Some(answer)) => answer.map_err(|error| self.error_of(&asking, error)),
+            Ok(None) => Err(ServiceError::Unclear(format!(
+                "{asking} failed: no answer within {:.1} s; see what hangs there, or give more \
+                 with --timeout",
+                within.as_secs_f64()
+            ))),
+            Err(error) => Err(ServiceError::io(&asking, &error)),
+        }
     }
 
     fn error_of(&self, asking: &str, error: ureq::Error) -> ServiceError {
@@ -323,6 +358,10 @@ pub fn secret(file: &Path, context: &Context) -> Result<String, Failure> {
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() {
         return Err(Failure::malformed(file, "its first line is empty"));
+    }
+    if line.chars().any(char::is_control) {
+        let why = "its first line has a character that no secret has";
+        return Err(Failure::malformed(file, why));
     }
     Ok(line.to_owned())
 }

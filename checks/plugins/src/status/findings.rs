@@ -2,7 +2,7 @@
 
 use crate::status::{Outcome, Status};
 
-/// How many are named in the first line; all of them follow below it if there are more.
+/// How many are named in the first line; they follow below it if there are more.
 const NAMED: usize = 5;
 
 /// What is wrong with the things that a check looks at, each with how bad it is.

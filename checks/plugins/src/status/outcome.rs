@@ -2,6 +2,12 @@
 
 use crate::status::{Perfdata, Status};
 
+/// The longest first line, in characters: what is shown in one message anywhere.
+const LONGEST_LINE: usize = 4000;
+/// The longest of those below it, and how many of them there are.
+const LONGEST_DETAIL: usize = 1000;
+const MOST_DETAILS: usize = 100;
+
 /// What a check found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
@@ -42,7 +48,7 @@ impl Outcome {
             text.push_str(&format!(" {}", plain(&self.subject)));
         }
         let separator = if is_of_a_script(title) { " -" } else { ":" };
-        let (status, what) = (self.status, plain(&self.what));
+        let (status, what) = (self.status, cut(&plain(&self.what), LONGEST_LINE));
         text.push_str(&format!(" {status}{separator} {what}"));
         if with_perfdata && !self.perfdata.is_empty() {
             text.push_str(" |");
@@ -52,9 +58,13 @@ impl Outcome {
             }
         }
         text.push('\n');
-        for line in &self.details {
-            text.push_str(&plain(line));
+        for line in self.details.iter().take(MOST_DETAILS) {
+            text.push_str(&cut(&plain(line), LONGEST_DETAIL));
             text.push('\n');
+        }
+        match self.details.len().saturating_sub(MOST_DETAILS) {
+            0 => {}
+            more => text.push_str(&format!("and {more} more\n")),
         }
         text
     }
@@ -65,17 +75,34 @@ pub(crate) fn is_of_a_script(title: &str) -> bool {
     !title.chars().any(char::is_lowercase)
 }
 
-/// One line without what begins figures: control characters become blanks, `|` becomes `/`.
+/// One line without what begins figures: control characters, and those that change what is read
+/// without being seen, become blanks, `|` becomes `/`.
 fn plain(text: &str) -> String {
     text.trim()
         .chars()
         .map(|character| match character {
             '|' => '/',
-            '\u{2028}' | '\u{2029}' => ' ',
-            other if other.is_control() => ' ',
+            other if other.is_control() || is_unseen(other) => ' ',
             other => other,
         })
         .collect()
+}
+
+/// Separators of lines, and what has no width or turns the direction of writing.
+pub(super) fn is_unseen(character: char) -> bool {
+    matches!(character,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// At most this many characters.
+fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => {
+            let (kept, _) = text.split_at(end);
+            format!("{kept} … (cut)")
+        }
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -125,5 +152,17 @@ mod tests {
         outcome.details = vec!["x\ny | z=1".to_owned()];
         let text = outcome.text("CheckX", false);
         assert_eq!(text, "CheckX OK: a / 'b'=1  CheckX OK: c  [1m\nx y / z=1\n");
+        let turned = Outcome::new(Status::Ok, "a\u{202e}b\u{200b}c");
+        assert_eq!(turned.text("CheckX", false), "CheckX OK: a b c\n");
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_said() {
+        let mut outcome = Outcome::new(Status::Ok, "x".repeat(1 << 20));
+        outcome.details = vec!["y".repeat(5000); 1000];
+        let text = outcome.text("CheckX", false);
+        assert!(text.len() < 110_000, "{}", text.len());
+        assert!(text.starts_with("CheckX OK: xxx") && text.ends_with("\nand 900 more\n"));
+        assert_eq!(text.lines().count(), 102);
     }
 }

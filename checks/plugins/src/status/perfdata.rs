@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::status::outcome::is_unseen;
 use crate::status::{Range, Thresholds};
 
 /// A figure: whole numbers stay exact, as 64-bit counters do not fit a floating-point number.
@@ -171,8 +172,8 @@ fn label(text: &str) -> String {
     for character in text.chars() {
         match character {
             '\'' => label.push_str("''"),
-            '=' | '|' | '\u{2028}' | '\u{2029}' => label.push('_'),
-            other if other.is_control() => label.push('_'),
+            '=' | '|' => label.push('_'),
+            other if other.is_control() || is_unseen(other) => label.push('_'),
             other => label.push(other),
         }
     }

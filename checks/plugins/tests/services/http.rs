@@ -238,12 +238,12 @@ fn what_makes_no_sense_is_refused() {
     for (args, why) in [
         (
             &["--url", "http://me:word@venus001/"][..],
-            "invalid value 'http://me:word@venus001/' for '--url <URL>': a password in a URL shows in \
+            "invalid value 'http://…@venus001/' for '--url <URL>': a password in a URL shows in \
              the list of processes; use --user and --password-file; ",
         ),
         (
             &["--header", "Authorization: Bearer x"],
-            "invalid value 'Authorization: Bearer x' for '--header <NAME:VALUE>': a secret shows in \
+            "invalid value '…' for '--header <NAME:VALUE>': a secret shows in \
              the list of processes; use --header-file; ",
         ),
         (

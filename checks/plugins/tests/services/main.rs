@@ -17,6 +17,7 @@ mod ping;
 mod port;
 mod rabbitmq;
 mod redis;
+mod secrets;
 mod sensu;
 mod slurm;
 mod swarm;

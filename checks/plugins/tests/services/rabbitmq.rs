@@ -259,7 +259,7 @@ fn ten_thousand_queues_are_one_line() {
         first.ends_with("q4 taken by 1 consumer, expected 2; and 9995 more, below"),
         "{first}"
     );
-    assert_eq!((text.lines().count(), status), (10_001, 2));
+    assert_eq!((text.lines().count(), status), (102, 2));
 }
 
 /// Whatever a broker does with the password, it is not shown.

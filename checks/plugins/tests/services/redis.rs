@@ -474,7 +474,7 @@ fn ten_thousand_replicas_are_one_line() {
     let (text, status) = check(&args);
     let first = text.lines().next().unwrap();
     assert!(first.ends_with("; and 9995 more, below"), "{first}");
-    assert_eq!((text.lines().count(), status), (10_001, 1));
+    assert_eq!((text.lines().count(), status), (102, 1));
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn it_hangs() {
         says(
             &["check-docker", "--url", &url, "--timeout", "0.3"],
             &format!(
-                "CheckDocker UNKNOWN: no answer within 0.3 s while asking {url}/_ping; \
+                "CheckDocker UNKNOWN: asking {url}/_ping failed: no answer within 0.2 s; \
                  see what hangs there, or give more with --timeout"
             ),
             3,

@@ -74,7 +74,7 @@ fn an_engine_that_works_hangs_is_killed_and_comes_back() {
     says(
         &args,
         &format!(
-            "CheckDocker UNKNOWN: no answer within 1 s while asking {url}/_ping; \
+            "CheckDocker UNKNOWN: asking {url}/_ping failed: no answer within 0.7 s; \
              see what hangs there, or give more with --timeout"
         ),
         3,

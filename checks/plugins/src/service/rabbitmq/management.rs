@@ -3,17 +3,13 @@
 
 use std::path::PathBuf;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use clap::{Arg, ArgMatches, value_parser};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::context::{Context, Failure};
 use crate::service::ServiceError;
 use crate::service::http::{self, Http, Url};
-use crate::service::secret::Secret;
 
 /// `--management-url` and who asks there.
 pub(super) fn arguments() -> [Arg; 3] {
@@ -44,11 +40,8 @@ pub fn url(matches: &ArgMatches) -> Option<&Url> {
     matches.get_one("management-url")
 }
 
-/// The plugin, and the password that it is asked with.
-pub struct Management {
-    http: Http,
-    password: Secret,
-}
+/// The plugin.
+pub struct Management(Http);
 
 impl Management {
     /// As the arguments say, if they do; `login` is that of the broker.
@@ -66,28 +59,19 @@ impl Management {
             Some((user, file)) => (user.as_str(), http::secret(file, context)?),
             None => (user, password.to_owned()),
         };
-        let word = STANDARD.encode(format!("{user}:{password}"));
         let ca_file = matches.get_one::<PathBuf>("ca-file");
         let http = Http::new(url.clone(), ca_file.map(PathBuf::as_path), context)?;
-        Ok(Some(Self {
-            http: http.with_header("authorization", format!("Basic {word}")),
-            password: Secret::new(password),
-        }))
+        Ok(Some(Self(http.with_login(user, password))))
     }
 
     /// `/api/nodes`.
     pub fn nodes(&self, context: &Context) -> Result<Vec<Node>, ServiceError> {
-        self.ask("/api/nodes", context)
+        self.0.json("/api/nodes", context)
     }
 
     /// `/api/overview`.
     pub fn overview(&self, context: &Context) -> Result<Overview, ServiceError> {
-        self.ask("/api/overview", context)
-    }
-
-    fn ask<T: DeserializeOwned>(&self, path: &str, context: &Context) -> Result<T, ServiceError> {
-        let answer = self.http.json(path, context);
-        answer.map_err(|error| ServiceError::Unclear(self.password.hide_in(&error.to_string())))
+        self.0.json("/api/overview", context)
     }
 }
 
