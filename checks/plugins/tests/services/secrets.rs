@@ -8,8 +8,8 @@ use crate::{Server, check};
 
 /// A server that answers so to everything, and keeps the heads of what it was asked.
 fn server(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (Server, Arc<Mutex<String>>) {
-    let heads = Arc::new(Mutex::new(String::new()));
-    let heard = Arc::clone(&heads);
+    let asked = Arc::new(Mutex::new(String::new()));
+    let heard = Arc::clone(&asked);
     let server = Server::new(move |mut stream| {
         let mut head = String::new();
         let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -17,12 +17,12 @@ fn server(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (Server, A
         heard.lock().unwrap().push_str(&head);
         drop(stream.write_all(answer(&head).as_bytes()));
     });
-    (server, heads)
+    (server, asked)
 }
 
 #[test]
 fn a_redirection_does_not_take_the_token_along() {
-    let (other, heads) = server(|_| "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\"\"".to_owned());
+    let (other, asked) = server(|_| "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\"\"".to_owned());
     let location = other.url().replace("127.0.0.1", "localhost");
     let (first, _) = server(move |_| {
         format!("HTTP/1.1 302 Found\r\nLocation: {location}/\r\nContent-Length: 0\r\n\r\n")
@@ -33,7 +33,7 @@ fn a_redirection_does_not_take_the_token_along() {
     let url = first.url();
     let (text, status) = check(&["check-consul", "--url", &url, "--token-file", file]);
     assert!(text.contains("answers 302") && status == 3, "{text}");
-    assert_eq!(*heads.lock().unwrap(), "");
+    assert_eq!(*asked.lock().unwrap(), "");
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn what_comes_back_with_a_secret_in_it_is_shown_without() {
         let length = line.len();
         format!("HTTP/1.1 403 Forbidden\r\nContent-Length: {length}\r\n\r\n{line}")
     };
-    let (server, heads) = server(echo);
+    let (server, asked) = server(echo);
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), "pa55word\n").unwrap();
     let (file, url) = (file.path().to_str().unwrap(), server.url());
@@ -66,8 +66,8 @@ fn what_comes_back_with_a_secret_in_it_is_shown_without() {
             assert!(!text.contains(secret), "{text}");
         }
     }
-    let heads = heads.lock().unwrap();
-    assert!(heads.contains("pa55word") && heads.contains("am9lOnBhNTV3b3Jk"));
+    let asked = asked.lock().unwrap();
+    assert!(asked.contains("pa55word") && asked.contains("am9lOnBhNTV3b3Jk"));
 }
 
 #[test]
