@@ -9,12 +9,12 @@ use crate::{Server, check};
 /// A server that answers so to everything, and keeps the heads of what it was asked.
 fn server(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (Server, Arc<Mutex<String>>) {
     let asked = Arc::new(Mutex::new(String::new()));
-    let heard = Arc::clone(&asked);
+    let copy = Arc::clone(&asked);
     let server = Server::new(move |mut stream| {
         let mut head = String::new();
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         while reader.read_line(&mut head).is_ok_and(|length| length > 2) {}
-        heard.lock().unwrap().push_str(&head);
+        copy.lock().unwrap().push_str(&head);
         drop(stream.write_all(answer(&head).as_bytes()));
     });
     (server, asked)
