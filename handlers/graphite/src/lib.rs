@@ -22,7 +22,6 @@ pub mod event;
 pub mod lines;
 mod naming;
 pub mod path;
-mod section;
 pub mod sender;
 pub mod settings;
 pub mod stream;

@@ -1,12 +1,11 @@
 //! What may stand below the settings key `graphite`.
 
 use crate::path::{self, PathFault};
-use crate::section::Section;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
 use venus_event::Attributes;
-use venus_settings::{DEFAULT_DIR, DEFAULT_FILE, Sources};
+use venus_settings::{DEFAULT_DIR, DEFAULT_FILE, Section, Sources, WrongType};
 use venus_spool::Bounds;
 
 /// Below here is a folder for each settings key.
@@ -101,15 +100,8 @@ pub enum SettingsError {
         key: String,
     },
     /// A setting of another type.
-    #[error("{key}.{name} must be {wanted}")]
-    WrongType {
-        /// The settings key.
-        key: String,
-        /// The setting below it.
-        name: &'static str,
-        /// What belongs there.
-        wanted: &'static str,
-    },
+    #[error(transparent)]
+    WrongType(#[from] WrongType),
     /// The prefix cannot begin a path. It may be a key of Hosted Graphite's and is not repeated.
     #[error("{key}.prefix: {fault}")]
     Prefix {

@@ -3,12 +3,16 @@
 //! The agent and the handlers read the same files below `/etc/sensu`, so both
 //! find and merge them here. What the values mean is their own business.
 
+mod section;
+
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use venus_event::Attributes;
+
+pub use section::{Section, WrongType};
 
 /// The config file that Sensu's packages install.
 pub const DEFAULT_FILE: &str = "/etc/sensu/config.json";

@@ -1,17 +1,15 @@
 //! What may stand below the settings key `slack`.
 
 mod secret;
-mod section;
 
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 use venus_event::{Attributes, Severity};
-use venus_settings::{DEFAULT_DIR, DEFAULT_FILE, Sources};
+use venus_settings::{DEFAULT_DIR, DEFAULT_FILE, Section, Sources, WrongType};
 use venus_spool::Bounds;
 
 pub use secret::{Token, WebhookUrl};
-use section::Section;
 
 /// Where messages wait that are not delivered yet.
 pub const DEFAULT_SPOOL: &str = "/var/spool/venus/slack";
@@ -149,15 +147,8 @@ pub enum SettingsError {
         name: &'static str,
     },
     /// A setting of another type.
-    #[error("{key}.{name} must be {wanted}")]
-    WrongType {
-        /// The settings key.
-        key: String,
-        /// The setting below it.
-        name: &'static str,
-        /// What belongs there.
-        wanted: &'static str,
-    },
+    #[error(transparent)]
+    WrongType(#[from] WrongType),
 }
 
 /// Where settings were looked for: `FILE and DIR`.
@@ -205,14 +196,14 @@ impl Settings {
                 attributes.insert(setting.to_owned(), json!(value));
             }
         }
-        let mut section = Section { key, attributes };
+        let mut section = Section::new(key, attributes);
         let access = access(&mut section)?;
-        let retries = section.number("webhook_retries", 0..=100, "a whole number, 0 to 100")?;
+        let retries = section.whole("webhook_retries", 0..=100, "a whole number, 0 to 100")?;
         let template = section.path("template")?;
         let bounds = Bounds::default();
         let mut settings = Self {
             channels: section.text_or_texts("channel")?,
-            severities: section.severities()?,
+            severities: severities(&mut section)?,
             template: section.path("message_template")?.or(template),
             payload_template: section.path("payload_template")?,
             proxy: proxy(&mut section)?,
@@ -221,24 +212,28 @@ impl Settings {
                 .unwrap_or_else(|| DEFAULT_SPOOL.into()),
             bounds: Bounds {
                 age: section
-                    .number("spool_age", 1..=31_536_000, "a whole number of seconds")?
-                    .map_or(bounds.age, |seconds| Duration::from_secs(seconds.into())),
+                    .whole("spool_age", 1..=31_536_000, "a whole number of seconds")?
+                    .map_or(bounds.age, Duration::from_secs),
                 bytes: section
-                    .number("spool_bytes", 1024..=u32::MAX, "a whole number of bytes")?
-                    .map_or(bounds.bytes, u64::from),
+                    .whole("spool_bytes", 1024..=1 << 40, "a whole number of bytes")?
+                    .unwrap_or(bounds.bytes),
             },
-            group_window: section.seconds("group_window", 0, 0)?,
+            group_window: section.seconds("group_window", 0)?.unwrap_or_default(),
             bot_name: section.text("bot_name")?,
             icon_emoji: section.text("icon_emoji")?,
             icon_url: section.text("icon_url")?,
             message_prefix: section.text("message_prefix")?,
             surround: section.text("surround")?,
-            link_names: section.link_names()?,
+            link_names: link_names(&mut section)?,
             fields: section.texts("fields")?,
             dashboard: section.text("dashboard")?,
-            webhook_timeout: section.seconds("webhook_timeout", 1, 10)?,
-            webhook_retries: retries.unwrap_or(5),
-            webhook_retry_sleep: section.seconds("webhook_retry_sleep", 0, 5)?,
+            webhook_timeout: section
+                .seconds("webhook_timeout", 1)?
+                .unwrap_or(Duration::from_secs(10)),
+            webhook_retries: retries.and_then(|one| u32::try_from(one).ok()).unwrap_or(5),
+            webhook_retry_sleep: section
+                .seconds("webhook_retry_sleep", 0)?
+                .unwrap_or(Duration::from_secs(5)),
             warnings: Vec::new(),
             access: match access {
                 Some(access) => access,
@@ -258,7 +253,7 @@ impl Settings {
 
 /// The bot's token wins over the webhook, as it can do more.
 fn access(section: &mut Section<'_>) -> Result<Option<Access>, SettingsError> {
-    let key = section.key;
+    let key = section.key();
     let url = |text: String, name: &'static str| {
         WebhookUrl::parse(&text).ok_or_else(|| SettingsError::BadUrl {
             key: key.to_owned(),
@@ -279,7 +274,7 @@ fn access(section: &mut Section<'_>) -> Result<Option<Access>, SettingsError> {
 
 fn proxy(section: &mut Section<'_>) -> Result<Option<Proxy>, SettingsError> {
     let address = section.text("proxy_address")?;
-    let port = section.number("proxy_port", 1..=65535, "a whole number, 1 to 65535")?;
+    let port = section.whole("proxy_port", 1..=65535, "a whole number, 1 to 65535")?;
     let user = section.text("proxy_username")?;
     let password = section.text("proxy_password")?;
     Ok(address.map(|address| Proxy {
@@ -290,6 +285,33 @@ fn proxy(section: &mut Section<'_>) -> Result<Option<Proxy>, SettingsError> {
             .unwrap_or(3128),
         login: user.map(|user| (user, Token::new(password.unwrap_or_default()))),
     }))
+}
+
+fn link_names(section: &mut Section<'_>) -> Result<Option<Value>, WrongType> {
+    let value = section.take("link_names", "0, 1, true or false", |value| {
+        (value.is_boolean() || value.is_number()).then(|| value.clone())
+    })?;
+    Ok(value.filter(|value| *value != Value::Bool(false)))
+}
+
+fn severities(section: &mut Section<'_>) -> Result<Vec<Severity>, WrongType> {
+    let wanted = "an array of ok, warning, critical, unknown";
+    let severities = section.take("severities", wanted, |value| {
+        let names = value.as_array()?.iter();
+        names.map(|name| severity(name.as_str()?)).collect()
+    })?;
+    Ok(severities.unwrap_or_else(|| vec![Severity::Warning, Severity::Critical]))
+}
+
+fn severity(name: &str) -> Option<Severity> {
+    let all = [
+        Severity::Ok,
+        Severity::Warning,
+        Severity::Critical,
+        Severity::Unknown,
+    ];
+    all.into_iter()
+        .find(|severity| severity.to_string().eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -389,7 +411,7 @@ pub(crate) mod tests {
             ),
             (
                 "webhook_timeout",
-                json!("10"),
+                json!("10 s"),
                 "a whole number of seconds, 1 to 3600",
             ),
             (
