@@ -108,8 +108,13 @@ fn judge(
     }
     if let Some(last) = daemon.last_heard {
         let seconds = now.saturating_sub(last);
-        let what = format!("the controller spoke to {node} {} ago", duration(seconds));
-        findings.add(limits.judge(seconds), what);
+        let status = limits.judge(seconds);
+        let reached = limits::reached(limits, status);
+        let ago = duration(seconds);
+        findings.add(
+            status,
+            format!("the controller spoke to {node} {ago} ago{reached}"),
+        );
         let figure = Perfdata::new("last heard", seconds, Unit::Seconds);
         perfdata.push(figure.thresholds(limits.thresholds()).min(0));
     } else if limits.warning().is_some() || limits.critical().is_some() {
