@@ -52,12 +52,15 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let daemon = match slurm.daemon(node, context) {
         Ok(daemon) => daemon,
         Err(ServiceError::Away(what)) => {
-            let how = if running(context)? {
-                "does not answer, though a process of that name runs"
-            } else {
-                "does not run"
+            let (how, unseen) = match running(context) {
+                Ok(true) => (
+                    "does not answer, though a process of that name runs",
+                    String::new(),
+                ),
+                Ok(false) => ("does not run", String::new()),
+                Err(error) => ("does not answer", format!("; {error}")),
             };
-            let what = format!("slurmd {how}: {what}");
+            let what = format!("slurmd {how}: {what}{unseen}");
             return Ok(Outcome::new(Status::Critical, what));
         }
         Err(unclear) => return unclear.answer(),

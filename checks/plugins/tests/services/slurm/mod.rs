@@ -427,6 +427,14 @@ fn the_daemon_of_this_node() {
          cannot ask BIN/scontrol: slurm_load_slurmd_status: Connection refused",
         2,
     );
+    let (text, status) = bin.said(&["check-slurmd", "--proc-path", "/nonexistent"]);
+    let critical = "CheckSlurmd CRITICAL: slurmd does not answer: \
+                    cannot ask BIN/scontrol: slurm_load_slurmd_status: Connection refused; ";
+    assert!(
+        text.starts_with(critical) && text.contains("/nonexistent"),
+        "{text}"
+    );
+    assert_eq!(status, 2);
     fs::create_dir(nobody.join("7")).unwrap();
     let stat = "7 (slurmd) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0 0\n";
     fs::write(nobody.join("7/stat"), stat).unwrap();
