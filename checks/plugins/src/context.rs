@@ -59,6 +59,17 @@ impl Context {
         text::only_decimal(&text).map_err(|error| Failure::malformed(path, error))
     }
 
+    /// The same, with a share of the time that is left: for one of so many that are still to be
+    /// asked, so that one that hangs leaves time for the others.
+    #[must_use]
+    pub(crate) fn share(&self, of: u32) -> Self {
+        Self {
+            time: self.time_left() / of.max(1),
+            begun: Instant::now(),
+            ..self.clone()
+        }
+    }
+
     /// How long it has in all.
     #[must_use]
     pub(crate) fn time(&self) -> Duration {

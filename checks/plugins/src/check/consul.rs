@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, value_parser};
 
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
-use crate::service::consul::{self, Autopilot, Member, MemberStatus, Raft};
+use crate::service::consul::{self, Autopilot, Member, MemberStatus, Opinion, Raft};
 use crate::service::http::{self, Http};
 use crate::status::{Findings, Limit, Limits, Outcome, Perfdata, Status, Unit, counted};
 
@@ -105,14 +105,13 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
 fn look(leader: Option<String>, wanted: &Wanted, http: &Http, context: &Context) -> Outcome {
     let mut findings = Findings::default();
     let mut told = Told::default();
-    let asked = consul::peers(http, context).map(|peers| told.peers = Some(peers.len()));
-    let asked = asked.and_then(|()| {
-        let members = consul::members(http, context)?;
-        told.members = Some(members);
-        Ok(())
-    });
-    if let Err(error) = asked {
-        findings.add(error.status(), error.to_string());
+    match consul::peers(http, context) {
+        Ok(peers) => told.peers = Some(peers.len()),
+        Err(error) => findings.add(error.status(), error.to_string()),
+    }
+    match consul::members(http, context) {
+        Ok(members) => told.members = Some(members),
+        Err(error) => findings.add(error.status(), error.to_string()),
     }
     match consul::raft(http, context) {
         Ok(None) if wanted.raft => findings.add(
@@ -125,7 +124,7 @@ fn look(leader: Option<String>, wanted: &Wanted, http: &Http, context: &Context)
     // Without a leader, nobody can tell.
     if leader.is_some() {
         match consul::autopilot(http, context) {
-            Ok(autopilot) => told.autopilot = autopilot,
+            Ok(opinion) => told.autopilot = opinion,
             Err(error) => findings.add(error.status(), error.to_string()),
         }
     }
@@ -140,7 +139,7 @@ struct Told {
     peers: Option<usize>,
     members: Option<Vec<Member>>,
     raft: Option<Raft>,
-    autopilot: Option<Autopilot>,
+    autopilot: Opinion,
 }
 
 fn judge(told: &Told, wanted: &Wanted, mut findings: Findings) -> Outcome {
@@ -169,21 +168,29 @@ fn judge(told: &Told, wanted: &Wanted, mut findings: Findings) -> Outcome {
         let shown = judge_raft(raft, wanted, &mut findings, &mut perfdata);
         right.extend(shown);
     }
-    if let Some(autopilot) = &told.autopilot {
-        let tolerance = autopilot.failure_tolerance;
-        if !autopilot.healthy {
-            let sick = autopilot.servers.iter().filter(|server| !server.healthy);
-            let sick: Vec<&str> = sick.map(|server| server.name.as_str()).collect();
-            let sick = named(" ", &sick);
-            let spare = counted(tolerance, "more server");
-            let what = format!("autopilot finds{sick} unhealthy; {spare} may fail");
-            findings.add(Status::Warning, what);
+    match &told.autopilot {
+        Opinion::Known(autopilot) => judge_autopilot(autopilot, &mut findings, &mut perfdata),
+        Opinion::Hidden => {
+            right.push("autopilot not looked at, as the token lacks operator:read".to_owned());
         }
-        perfdata.push(Perfdata::new("failure tolerance", tolerance, Unit::None).min(0));
+        Opinion::Lacking => {}
     }
     let mut outcome = findings.outcome(right.join(", "));
     outcome.perfdata = perfdata;
     outcome
+}
+
+fn judge_autopilot(autopilot: &Autopilot, findings: &mut Findings, perfdata: &mut Vec<Perfdata>) {
+    let tolerance = autopilot.failure_tolerance;
+    if !autopilot.healthy {
+        let sick = autopilot.servers.iter().filter(|server| !server.healthy);
+        let sick: Vec<&str> = sick.map(|server| server.name.as_str()).collect();
+        let sick = named(" ", &sick);
+        let spare = counted(tolerance, "more server");
+        let what = format!("autopilot finds{sick} unhealthy; {spare} may fail");
+        findings.add(Status::Warning, what);
+    }
+    perfdata.push(Perfdata::new("failure tolerance", tolerance, Unit::None).min(0));
 }
 
 fn judge_members(

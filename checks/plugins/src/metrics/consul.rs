@@ -7,7 +7,7 @@ use clap::ArgMatches;
 
 use crate::context::{Context, Failure};
 use crate::metrics::{Figures, Metrics};
-use crate::service::consul::{self, MemberStatus, ServiceCheck, State};
+use crate::service::consul::{self, MemberStatus, Opinion, ServiceCheck, State};
 
 /// See `docs/metrics/metrics-consul.md`.
 pub(super) static METRICS: Metrics = Metrics {
@@ -63,7 +63,8 @@ fn run(matches: &ArgMatches, context: &Context, figures: &mut Figures) -> Result
         figures.problem("the cluster has no leader, and tells of no checks");
         return Ok(());
     }
-    if let Some(autopilot) = or_problem(consul::autopilot(&http, context), figures).flatten() {
+    if let Some(Opinion::Known(autopilot)) = or_problem(consul::autopilot(&http, context), figures)
+    {
         figures.add(&["autopilot", "healthy"], u8::from(autopilot.healthy));
         let tolerance = autopilot.failure_tolerance;
         figures.add(&["autopilot", "failure_tolerance"], tolerance);

@@ -205,14 +205,27 @@ pub struct AutopilotServer {
     pub healthy: bool,
 }
 
-/// What autopilot thinks of the servers; none where there is none yet. Healthy is 200, else 429.
-pub fn autopilot(http: &Http, context: &Context) -> Result<Option<Autopilot>, ServiceError> {
+/// What can be learnt of autopilot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Opinion {
+    /// This.
+    Known(Autopilot),
+    /// There is none: Consul is too old.
+    #[default]
+    Lacking,
+    /// The token may not read it, which is `operator:read`: more than all else here needs.
+    Hidden,
+}
+
+/// What autopilot thinks of the servers. Healthy is 200, else 429.
+pub fn autopilot(http: &Http, context: &Context) -> Result<Opinion, ServiceError> {
     let path = "/v1/operator/autopilot/health";
     let answer = http.ask(path, context)?;
-    if answer.status == 404 {
-        return Ok(None);
+    match answer.status {
+        404 => Ok(Opinion::Lacking),
+        403 => Ok(Opinion::Hidden),
+        _ => read_or_fail(&answer, &[200, 429], http, path, context).map(Opinion::Known),
     }
-    read_or_fail(&answer, &[200, 429], http, path, context).map(Some)
 }
 
 /// What a check of Consul's own found, from the best to the worst.

@@ -115,14 +115,27 @@ impl Report {
 /// What came of asking a server.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// It serves; and whether it says of itself that it is in order, where it may.
-    Serves(Report, Option<bool>),
+    /// It serves; and what it says to `ruok`.
+    Serves(Report, Ruok),
     /// It runs, but has no quorum.
     NotServing,
     /// It has not answered in time.
     Silent,
     /// It could not be asked, or answers something else.
     Failed(ServiceError),
+}
+
+/// What a server says to `ruok`: whether it is in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ruok {
+    /// `imok`.
+    Imok,
+    /// Nothing, as this word is not in its whitelist.
+    NotAllowed,
+    /// Something else, as it begins.
+    Other(String),
+    /// Nothing that tells whether it is, and this is why.
+    Unclear(String),
 }
 
 /// `--server`, which may be repeated.
@@ -187,13 +200,26 @@ fn left(until: Instant) -> Duration {
 fn ask(server: &Server, until: Instant, context: &Context) -> Answer {
     match report(server, until, context) {
         Ok(Some(report)) => {
-            let said = word(server, "ruok", until, context).ok();
-            let imok = said.filter(|said| !is_not_allowed(said));
-            Answer::Serves(report, imok.map(|said| said.trim() == "imok"))
+            // So that what is known already is told in time, whatever comes of this.
+            let until = Instant::now() + left(until) / 2;
+            Answer::Serves(report, ruok(server, until, context))
         }
         Ok(None) => Answer::NotServing,
         Err(ServiceError::Unclear(_)) if left(until) < MOMENT => Answer::Silent,
         Err(error) => Answer::Failed(error),
+    }
+}
+
+fn ruok(server: &Server, until: Instant, context: &Context) -> Ruok {
+    match word(server, "ruok", until, context) {
+        Ok(said) if said.trim() == "imok" => Ruok::Imok,
+        Ok(said) if is_not_allowed(&said) => Ruok::NotAllowed,
+        // Whom it has too many connections of, it hangs up on, too.
+        Ok(said) if said.is_empty() => Ruok::Unclear(format!(
+            "{server} hangs up on ruok: is it in error, or has this host too many connections to it?"
+        )),
+        Ok(said) => Ruok::Other(shown(&said)),
+        Err(error) => Ruok::Unclear(error.to_string()),
     }
 }
 

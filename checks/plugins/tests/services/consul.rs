@@ -243,6 +243,82 @@ fn what_may_not_be_read() {
     );
 }
 
+/// Each question stands for itself: two of three servers have failed, whatever the others answer.
+#[test]
+fn a_question_that_fails_hides_none_of_the_others() {
+    let members = fixture("services/consul/members-1.json");
+    let members = members.replacen("\"Status\": 1", "\"Status\": 4", 1);
+    let own = fixture("services/consul/self-1.json");
+    let url = Server::http([
+        ("/v1/status/leader", 200, "\"192.168.12.11:8300\""),
+        ("/v1/status/peers", 500, "disk full"),
+        ("/v1/agent/members", 200, &members),
+        ("/v1/agent/self", 200, &own),
+        ("/v1/operator/autopilot/health", 404, ""),
+    ])
+    .url();
+    let failed = "2 of 5 members failed: docker1, docker3, threshold";
+    let cannot = format!("{url}/v1/status/peers answers 500 \"disk full\"");
+    says(
+        &["check-consul", "--url", &url],
+        &format!("CheckConsul WARNING: {failed} 1; {cannot}"),
+        1,
+    );
+    says(
+        &["check-consul", "--url", &url, "--failed-critical", "2"],
+        &format!("CheckConsul CRITICAL: {failed} 2; {cannot}"),
+        2,
+    );
+    let url = Server::http([
+        ("/v1/status/leader", 200, "\"192.168.12.11:8300\""),
+        ("/v1/status/peers", 200, THREE),
+        ("/v1/agent/members", 500, "disk full"),
+        ("/v1/agent/self", 200, &own),
+        ("/v1/operator/autopilot/health", 404, ""),
+    ])
+    .url();
+    says(
+        &["check-consul", "--url", &url, "--peers", "7"],
+        &format!(
+            "CheckConsul CRITICAL: 3 peers, expected 7; \
+             {url}/v1/agent/members answers 500 \"disk full\""
+        ),
+        2,
+    );
+}
+
+/// Autopilot alone needs `operator:read`, which a token of a check need not have.
+#[test]
+fn autopilot_that_may_not_be_read() {
+    let members =
+        fixture("services/consul/members-1.json").replace("\"Status\": 4", "\"Status\": 1");
+    let url = new(&members, (403, "Permission denied")).url();
+    says(
+        &["check-consul", "--url", &url],
+        "CheckConsul OK: led by 192.168.12.11:8300, 3 servers and 4 members alive, \
+         Raft 8 entries behind, autopilot not looked at, as the token lacks operator:read",
+        0,
+    );
+    let (text, status) = check(&["check-consul", "--url", &url, "-c", "8"]);
+    assert_eq!(
+        (text.as_str(), status),
+        (
+            "CheckConsul CRITICAL: Raft 8 entries behind, threshold 8\n",
+            2
+        )
+    );
+    let output = run(&["metrics-consul", "--url", &url, "--scheme", "c"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("c.raft.lag 8 ") && !text.contains("autopilot"),
+        "{text}"
+    );
+    assert_eq!(
+        (output.stderr.as_slice(), output.status.code()),
+        (&b""[..], Some(0))
+    );
+}
+
 /// The token comes from a file, goes to Consul, and is shown to nobody.
 #[test]
 fn a_token_from_a_file() {

@@ -152,7 +152,7 @@ fn one_of_three_is_missing() {
         (&away, format!("connecting to {away} failed: {refused}")),
     ] {
         let all = [one.as_str(), &two, other];
-        let what = format!("2 of 3 servers serve; {why}");
+        let what = format!("2 of 3 servers serve, 1 is missing, threshold 1; {why}");
         let args = |more: &[&'static str]| args(&all, &[&["--timeout", "1"], more].concat());
         says(&args(&[]), &format!("CheckZooKeeper WARNING: {what}"), 1);
         says(
@@ -190,9 +190,15 @@ fn too_few_are_left_for_a_quorum() {
     let lost = "CheckZooKeeper CRITICAL: ";
     let needed = "2 are needed for a quorum";
     let why = format!("{out} has no quorum and does not serve; {hangs} does not answer in time");
+    // Who follows has a leader, which may be the one that hangs, and that a quorum.
     assert_eq!(
         timed([&one, &out, &hangs]),
-        (format!("{lost}1 of 3 servers serves, {needed}; {why}"), 2)
+        (
+            format!(
+                "CheckZooKeeper WARNING: 1 of 3 servers serves, 2 are missing, threshold 1; {why}"
+            ),
+            1
+        )
     );
     let more = format!("{why}; {also_hangs} does not answer in time");
     assert_eq!(
@@ -224,7 +230,9 @@ fn observers_have_no_vote() {
     let all = [one.as_str(), &two, &away[0], &away[1], &away[2]];
     let (text, status) = check(&args(&all, &[]));
     assert!(
-        text.starts_with("CheckZooKeeper WARNING: 2 of 5 servers serve; "),
+        text.starts_with(
+            "CheckZooKeeper WARNING: 2 of 5 servers serve, 3 are missing, threshold 1; "
+        ),
         "{text}"
     );
     assert_eq!(status, 1);
@@ -232,7 +240,9 @@ fn observers_have_no_vote() {
     let all = [one.as_str(), &two, &three, &four, &away[0]];
     let (text, status) = check(&args(&all, &[]));
     assert!(
-        text.starts_with("CheckZooKeeper WARNING: 4 of 5 servers serve; "),
+        text.starts_with(
+            "CheckZooKeeper WARNING: 4 of 5 servers serve, 1 is missing, threshold 1; "
+        ),
         "{text}"
     );
     assert_eq!(status, 1);
@@ -249,7 +259,7 @@ fn observers_have_no_vote() {
 fn what_a_leader_knows_of_its_followers() {
     let mntr = fixture("services/zookeeper/mntr-3.8-leader");
     let (_server, address) = tells(&mntr.replace("synced_followers\t2", "synced_followers\t1"));
-    let behind = format!("{address} leads, and 1 of 2 followers are in sync");
+    let behind = format!("{address} leads, and 1 of 2 followers are in sync, 1 not, threshold 1");
     says(
         &args(&[&address], &[]),
         &format!("CheckZooKeeper WARNING: {behind}"),
@@ -276,13 +286,13 @@ fn what_a_leader_knows_of_its_followers() {
         &format!(
             "CheckZooKeeper CRITICAL: pending syncs 3 at {address}, threshold 3; \
              data size 65536 bytes at {address}, threshold 65536; \
-             {address} leads, and 1 of 2 followers are in sync; \
+             {address} leads, and 1 of 2 followers are in sync, 1 not, threshold 1; \
              maximum latency 250 ms at {address}, threshold ~:100; \
              open file descriptors 80.57% at {address}, threshold 75; \
              and 1 more, below | {figures}\n\
              CRITICAL: pending syncs 3 at {address}, threshold 3\n\
              CRITICAL: data size 65536 bytes at {address}, threshold 65536\n\
-             WARNING: {address} leads, and 1 of 2 followers are in sync\n\
+             WARNING: {address} leads, and 1 of 2 followers are in sync, 1 not, threshold 1\n\
              WARNING: maximum latency 250 ms at {address}, threshold ~:100\n\
              WARNING: open file descriptors 80.57% at {address}, threshold 75\n\
              WARNING: znodes 900 at {address}, threshold 500"
@@ -393,13 +403,90 @@ fn words_that_it_may_not_answer_and_those_that_it_does_not_know() {
         ),
         3,
     );
-    // In error, an old one says nothing.
+}
+
+/// What is known already stays known, whatever comes of `ruok`.
+#[test]
+fn ruok_and_what_else_comes_of_it() {
     let mntr = fixture("services/zookeeper/mntr-3.8-follower");
-    let (_e, sick) = server(&[("mntr", &mntr)]);
+    let busy = mntr.replace(
+        "zk_outstanding_requests\t0",
+        "zk_outstanding_requests\t5000",
+    );
+    let known = |address: &str| {
+        format!("CheckZooKeeper CRITICAL: outstanding requests 5000 at {address}, threshold 1000; ")
+    };
+    let (_a, sick) = server(&[("mntr", &mntr), ("ruok", "no | 'x'=1\n")]);
     says(
         &args(&[&sick], &[]),
-        &format!("CheckZooKeeper CRITICAL: {sick} does not say imok to ruok: it is in error"),
+        &format!(
+            "CheckZooKeeper CRITICAL: {sick} says \"no / 'x'=1\" to ruok, not imok: it is in error"
+        ),
         2,
+    );
+    // In error it says nothing; and where this host has too many connections.
+    let why = |address: &str| {
+        format!(
+            "{address} hangs up on ruok: is it in error, \
+             or has this host too many connections to it?"
+        )
+    };
+    let (_b, quiet) = server(&[("mntr", &mntr)]);
+    says(
+        &args(&[&quiet], &[]),
+        &format!("CheckZooKeeper UNKNOWN: {}", why(&quiet)),
+        3,
+    );
+    let (_c, quiet) = server(&[("mntr", &busy)]);
+    says(
+        &args(&[&quiet], &[]),
+        &format!("{}{}", known(&quiet), why(&quiet)),
+        2,
+    );
+    // One that hangs, and one that breaks off: what was sent is not read, which resets.
+    for (hangs, why) in [
+        (true, "no answer in time"),
+        (false, "Connection reset by peer (os error 104)"),
+    ] {
+        let busy = busy.clone();
+        let server = Server::new(move |mut stream: TcpStream| {
+            let mut word = [0; 4];
+            if hangs || stream.peek(&mut word).is_ok() && word == *b"mntr" {
+                drop(stream.read_exact(&mut word));
+            }
+            if word == *b"mntr" {
+                drop(stream.write_all(busy.as_bytes()));
+            } else if hangs {
+                thread::spawn(move || drop(std::io::copy(&mut &stream, &mut std::io::sink())));
+            }
+        });
+        let address = server.0.to_string();
+        says(
+            &args(&[&address], &["--timeout", "2"]),
+            &format!("{}asking {address} for ruok failed: {why}", known(&address)),
+            2,
+        );
+    }
+}
+
+/// Of two that are given of three, one is away; up to 3.5 nobody says how many there are.
+#[test]
+fn who_leads_has_a_quorum() {
+    let mntr = fixture("services/zookeeper/mntr-3.4-leader")
+        .replace("synced_followers\t1", "synced_followers\t2");
+    let (_server, leader) = tells(&mntr);
+    let away = nobody().to_string();
+    let refused = "Connection refused (os error 111); is it running, and is this its address?";
+    says(
+        &args(
+            &[&leader, &away],
+            &["--fd-critical", "90", "--fd-warning", "90"],
+        ),
+        &format!(
+            "CheckZooKeeper WARNING: 1 of 2 servers serves, 1 is missing, threshold 1; \
+             connecting to {away} failed: {refused}"
+        ),
+        1,
     );
 }
 

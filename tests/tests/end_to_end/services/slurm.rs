@@ -63,7 +63,7 @@ fn a_node_that_is_drained_and_one_that_loses_its_slurmd() {
     says(
         &slurm,
         &["check-slurm", "--partition", "all", "--partition", "odd"],
-        "CheckSlurm WARNING: partition all: 1 of 4 nodes unusable (25%; warning from 10%): \
+        "CheckSlurm WARNING: partition all: 1 of 4 nodes unusable (25%), threshold 10%: \
          hpcg2 drained (bad / disk State=IDLE)",
         1,
     );
@@ -98,7 +98,7 @@ fn a_node_that_is_drained_and_one_that_loses_its_slurmd() {
     says(
         &slurm,
         &["check-slurm", "--partition", "odd"],
-        "CheckSlurm CRITICAL: partition odd: 1 of 2 nodes unusable (50%; critical from 50%): \
+        "CheckSlurm CRITICAL: partition odd: 1 of 2 nodes unusable (50%), threshold 50%: \
          hpcg3 down+not_responding (Not responding)",
         2,
     );
@@ -227,7 +227,7 @@ fn jobs_that_run_and_are_stuck() {
         &slurm,
         &stuck,
         &format!(
-            "CheckSlurm WARNING: 1 job stuck: job {part} of root in all has been completing for "
+            "CheckSlurm WARNING: 1 job stuck, threshold 1: job {part} of root in all has been completing for "
         ),
     );
     comes_to_begin(
@@ -244,7 +244,9 @@ fn jobs_that_run_and_are_stuck() {
     comes_to_begin(
         &slurm,
         &[&stuck[..], &["-p", "even", "-w", "2", "-c", "2"]].concat(),
-        &format!("CheckSlurm WARNING: 1 job stuck: job {waits} of root in even waits for "),
+        &format!(
+            "CheckSlurm WARNING: 1 job stuck, threshold 1: job {waits} of root in even waits for "
+        ),
     );
     slurm.sh("scontrol update nodename=hpcg2 state=resume");
     comes_to_begin(&slurm, &stuck, &well("0 jobs running, 0 pending"));
@@ -270,7 +272,7 @@ fn four_thousand_nodes() {
         &slurm,
         &["check-slurm", "--partition", "many"],
         "CheckSlurm CRITICAL: partition many: 4096 of 4096 nodes unusable \
-         (100%; critical from 50%): r[1-64]n[01-64] down",
+         (100%), threshold 50%: r[1-64]n[01-64] down",
         2,
     );
     begins(

@@ -170,7 +170,7 @@ fn one_that_hangs_hides_nothing(ensemble: &Ensemble) {
     says(
         &ensemble.all("check-zookeeper", &[]),
         &format!(
-            "CheckZooKeeper WARNING: 2 of 3 servers serve; {} does not answer in time",
+            "CheckZooKeeper WARNING: 2 of 3 servers serve, 1 is missing, threshold 1; {} does not answer in time",
             server.address()
         ),
         1,
@@ -182,7 +182,10 @@ fn one_that_hangs_hides_nothing(ensemble: &Ensemble) {
 fn one_is_killed(ensemble: &mut Ensemble) {
     let [one, _] = ensemble.others;
     ensemble.servers[one].kill();
-    let lacks_one = format!("2 of 3 servers serve; {}", ensemble.is_gone(one));
+    let lacks_one = format!(
+        "2 of 3 servers serve, 1 is missing, threshold 1; {}",
+        ensemble.is_gone(one)
+    );
     comes_to_say(
         &ensemble.all("check-zookeeper", &[]),
         &format!("CheckZooKeeper WARNING: {lacks_one}\n"),
@@ -194,7 +197,7 @@ fn one_is_killed(ensemble: &mut Ensemble) {
     );
     // The leader by itself knows, too.
     let behind = format!(
-        "CheckZooKeeper WARNING: {} leads, and 1 of 2 followers are in sync\n",
+        "CheckZooKeeper WARNING: {} leads, and 1 of 2 followers are in sync, 1 not, threshold 1\n",
         ensemble.addresses[ensemble.leader]
     );
     comes_to_say(&ensemble.alone(ensemble.leader), &behind);
@@ -235,7 +238,7 @@ fn they_come_back(ensemble: &mut Ensemble) {
     comes_to_say(
         &ensemble.all("check-zookeeper", &[]),
         &format!(
-            "CheckZooKeeper WARNING: 2 of 3 servers serve; {}\n",
+            "CheckZooKeeper WARNING: 2 of 3 servers serve, 1 is missing, threshold 1; {}\n",
             ensemble.is_gone(other)
         ),
     );

@@ -52,12 +52,15 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let daemon = match slurm.daemon(node, context) {
         Ok(daemon) => daemon,
         Err(ServiceError::Away(what)) => {
-            let how = if running(context)? {
-                "does not answer, though a process of that name runs"
-            } else {
-                "does not run"
+            let (how, unseen) = match running(context) {
+                Ok(true) => (
+                    "does not answer, though a process of that name runs",
+                    String::new(),
+                ),
+                Ok(false) => ("does not run", String::new()),
+                Err(error) => ("does not answer", format!("; {error}")),
             };
-            let what = format!("slurmd {how}: {what}");
+            let what = format!("slurmd {how}: {what}{unseen}");
             return Ok(Outcome::new(Status::Critical, what));
         }
         Err(unclear) => return unclear.answer(),
@@ -108,8 +111,13 @@ fn judge(
     }
     if let Some(last) = daemon.last_heard {
         let seconds = now.saturating_sub(last);
-        let what = format!("the controller spoke to {node} {} ago", duration(seconds));
-        findings.add(limits.judge(seconds), what);
+        let status = limits.judge(seconds);
+        let reached = limits::reached(limits, status);
+        let ago = duration(seconds);
+        findings.add(
+            status,
+            format!("the controller spoke to {node} {ago} ago{reached}"),
+        );
         let figure = Perfdata::new("last heard", seconds, Unit::Seconds);
         perfdata.push(figure.thresholds(limits.thresholds()).min(0));
     } else if limits.warning().is_some() || limits.critical().is_some() {

@@ -6,9 +6,9 @@ use crate::status::duration;
 /// How many are named.
 const NAMED: usize = 3;
 
-/// Reasons for which a job waits as it should, by their beginning: it will have its turn, or its
-/// owner or an administrator wants it so.
-const USUAL: [&str; 16] = [
+/// Reasons for which a job waits as it should, as a whole: it will have its turn, or its owner or an
+/// administrator wants it so.
+const USUAL: [&str; 11] = [
     "None",
     "Resources",
     "Priority",
@@ -19,13 +19,15 @@ const USUAL: [&str; 16] = [
     "JobHeldUser",
     "JobHeldAdmin",
     "JobArrayTaskLimit",
-    "Assoc",
-    "QOS",
-    "MaxJobsPer",
-    "MaxCpuPer",
-    "MaxNodePer",
     "Cleaning",
 ];
+
+/// Limits by their beginning: most are over when other jobs are.
+const LIMITS: [&str; 5] = ["Assoc", "QOS", "MaxJobsPer", "MaxCpuPer", "MaxNodePer"];
+
+/// What is in the name of a limit that no other job's end helps with: one of the job itself, one of
+/// what was used before, which has to be forgotten first, or what is no limit.
+const LASTING: [&str; 5] = ["NotAllowed", "NotSatisfied", "PerJob", "Minutes", "GrpWall"];
 
 /// A job that is stuck, and how.
 pub(super) struct Stuck<'a> {
@@ -35,7 +37,7 @@ pub(super) struct Stuck<'a> {
 
 /// Those that wait for so many seconds for something unusual, have been ending for so long, or were
 /// put back by SLURM and held, which nobody but an administrator ends. `usual` are more reasons.
-pub(super) fn stuck<'a>(jobs: &'a [Job], after: u64, usual: &[&str], now: u64) -> Vec<Stuck<'a>> {
+pub(super) fn stuck<'a>(jobs: &[&'a Job], after: u64, usual: &[&str], now: u64) -> Vec<Stuck<'a>> {
     let is_long = |since: Option<u64>| since.filter(|since| now.saturating_sub(*since) >= after);
     let how = |job: &Job| match job.state.as_str() {
         "pending" if is_held_by_slurm(&job.reason) => Some(format!("waits: {}", job.reason)),
@@ -69,13 +71,22 @@ fn is_held_by_slurm(reason: &str) -> bool {
 }
 
 fn is_usual(reason: &str, usual: &[&str]) -> bool {
-    let begins = |with: &&str| reason.starts_with(with);
-    USUAL.iter().any(begins)
-        || usual.iter().any(begins)
+    // `ReqNodeNotAvail, UnavailableNodes:hpcg2`, `ReqNodeNotAvail(Unavailable:hpcg2)`
+    let end = reason.find([',', '(']).unwrap_or(reason.len());
+    let word = reason.get(..end).unwrap_or_default().trim();
+    USUAL.contains(&word)
+        || usual.iter().any(|with| reason.starts_with(with))
+        || LIMITS.iter().any(|with| word.starts_with(with)) && !is_lasting(word)
         || reason.is_empty()
         // Of nodes that are not available: it is known until when. And of a big job, while one node
         // is out or another partition comes first: the node has its own threshold.
         || reason.contains("eserved for")
+}
+
+fn is_lasting(limit: &str) -> bool {
+    // Of what runs at the moment.
+    let limit = limit.replace("RunMinutes", "");
+    LASTING.iter().any(|part| limit.contains(part))
 }
 
 /// The first of them in words.
@@ -168,6 +179,7 @@ mod tests {
             (job("completing", "None", 0, None), ""),
         ] {
             let jobs = [job];
+            let jobs: Vec<&Job> = jobs.iter().collect();
             let stuck = stuck(&jobs, 3600, &["Mine"], 10_000);
             let how = if how.is_empty() {
                 String::new()
@@ -179,10 +191,40 @@ mod tests {
         let jobs: Vec<Job> = (0..10_000)
             .map(|_| job("pending", "BadConstraints", 0, None))
             .collect();
+        let jobs: Vec<&Job> = jobs.iter().collect();
         let words = words(&stuck(&jobs, 1, &[], 10_000));
         assert!(
             words.ends_with(", and 9997 more") && words.len() < 300,
             "{words}"
         );
+    }
+
+    #[test]
+    fn what_begins_as_a_usual_reason_is_not_one() {
+        for (reason, is_usual_) in [
+            ("Dependency", true),
+            ("Dependency, for now", true),
+            ("DependencyNeverSatisfied", false),
+            ("Reservation", true),
+            ("ReservationDeleted", false),
+            ("Licenses(matlab)", true),
+            ("QOSNotAllowed", false),
+            ("QOSUsageThreshold", true),
+            ("QOSGrpCpuLimit", true),
+            ("QOSMaxJobsPerUserLimit", true),
+            ("QOSMaxCpuPerJobLimit", false),
+            ("QOSMinCpuNotSatisfied", false),
+            ("QOSGrpWallLimit", false),
+            ("AssocGrpCPUMinutesLimit", false),
+            ("AssocGrpCPURunMinutesLimit", true),
+            ("AssocMaxJobsLimit", true),
+            ("AssocMaxWallDurationPerJobLimit", false),
+            ("MaxNodePerAccount", true),
+            ("AccountNotAllowed", false),
+            ("PriorityX", false),
+        ] {
+            assert_eq!(is_usual(reason, &[]), is_usual_, "{reason}");
+        }
+        assert!(is_usual("AssocGrpCPUMinutesLimit", &["AssocGrpCPU"]));
     }
 }

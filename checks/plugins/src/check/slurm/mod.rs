@@ -116,47 +116,71 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
         now: context.now,
     };
     match ask(&Slurm::of(matches), context) {
-        Ok(said) => Ok(judge(said, &wanted)),
+        Ok(said) => Ok(judge(&said, &wanted)),
         Err(error) => error.answer(),
     }
 }
 
-/// What SLURM says.
+/// What SLURM says. What it does not say hides nothing of the rest.
 struct Said {
     controllers: Vec<Controller>,
-    nodes: Vec<Nodes>,
-    jobs: Vec<Job>,
+    nodes: Result<Vec<Nodes>, ServiceError>,
+    jobs: Result<Vec<Job>, ServiceError>,
 }
 
 fn ask(slurm: &Slurm, context: &Context) -> Result<Said, ServiceError> {
     Ok(Said {
-        controllers: slurm.controllers(context)?,
-        nodes: slurm.nodes(context)?,
-        jobs: slurm.jobs(context)?,
+        controllers: slurm.controllers(&context.share(3))?,
+        nodes: slurm.nodes(&context.share(2)),
+        jobs: slurm.jobs(context),
     })
 }
 
-fn judge(said: Said, wanted: &Wanted<'_>) -> Outcome {
+fn judge(said: &Said, wanted: &Wanted<'_>) -> Outcome {
     let (mut findings, mut perfdata) = (Findings::default(), Vec::new());
     let (up, down): (Vec<_>, Vec<_>) = said.controllers.iter().partition(|one| one.up);
     for controller in down {
         findings.add(Status::Warning, format!("controller {controller}"));
     }
-    let partitions = Partitions::of(said.nodes, &wanted.partitions, &wanted.states);
-    partitions.judge(&wanted.unavailable, &mut findings, &mut perfdata);
+    let up: Vec<String> = up.iter().map(ToString::to_string).collect();
+    let mut right = vec![format!("controller {}", up.join(", "))];
+    match &said.nodes {
+        Ok(nodes) => {
+            let partitions = Partitions::of(nodes, &wanted.partitions, &wanted.states);
+            partitions.judge(&wanted.unavailable, &mut findings, &mut perfdata);
+            right.push(partitions.words());
+        }
+        Err(error) => findings.add(error.status(), error.to_string()),
+    }
+    match &said.jobs {
+        Ok(jobs) => right.push(judge_jobs(jobs, wanted, &mut findings, &mut perfdata)),
+        Err(error) => findings.add(error.status(), error.to_string()),
+    }
+    let mut outcome = findings.outcome(right.join("; "));
+    outcome.perfdata = perfdata;
+    outcome
+}
 
-    let is_wanted = |job: &Job| {
+fn judge_jobs(
+    jobs: &[Job],
+    wanted: &Wanted<'_>,
+    findings: &mut Findings,
+    perfdata: &mut Vec<Perfdata>,
+) -> String {
+    let is_wanted = |job: &&Job| {
         let mut own = job.partitions.iter();
         wanted.partitions.is_empty() || own.any(|own| wanted.partitions.contains(&own.as_str()))
     };
-    let jobs: Vec<Job> = said.jobs.into_iter().filter(is_wanted).collect();
+    let jobs: Vec<&Job> = jobs.iter().filter(is_wanted).collect();
     let stuck = jobs::stuck(&jobs, wanted.stuck_after, &wanted.usual, wanted.now);
+    let status = wanted.stuck.judge(stuck.len());
     let what = format!(
-        "{} stuck: {}",
+        "{} stuck{}: {}",
         counted(stuck.len(), "job"),
+        limits::reached(&wanted.stuck, status),
         jobs::words(&stuck)
     );
-    findings.add(wanted.stuck.judge(stuck.len()), what);
+    findings.add(status, what);
     let count = |state: &str| jobs.iter().filter(|job| job.state == state).count();
     let (running, pending) = (count("running"), count("pending"));
     for (label, jobs) in [("jobs running", running), ("jobs pending", pending)] {
@@ -164,15 +188,5 @@ fn judge(said: Said, wanted: &Wanted<'_>) -> Outcome {
     }
     let figure = Perfdata::new("jobs stuck", stuck.len(), Unit::None);
     perfdata.push(figure.thresholds(wanted.stuck.thresholds()).min(0));
-
-    let up: Vec<String> = up.iter().map(ToString::to_string).collect();
-    let right = format!(
-        "controller {}; {}; {} running, {pending} pending",
-        up.join(", "),
-        partitions.words(),
-        counted(running, "job"),
-    );
-    let mut outcome = findings.outcome(right);
-    outcome.perfdata = perfdata;
-    outcome
+    format!("{} running, {pending} pending", counted(running, "job"))
 }

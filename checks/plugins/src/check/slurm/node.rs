@@ -23,6 +23,7 @@ fn arguments() -> Vec<Arg> {
     let node = Arg::new("node")
         .long("node")
         .value_name("NAME")
+        .value_parser(one_node)
         .help("The node [default: the host name without what follows a dot]");
     let [bin] = slurm::arguments();
     [node]
@@ -30,6 +31,14 @@ fn arguments() -> Vec<Arg> {
         .chain(states::arguments())
         .chain([bin])
         .collect()
+}
+
+/// A list would be answered with the states of all of them.
+fn one_node(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || text.contains(['[', ']', ',']) {
+        return Err("give the name of one node, and no list");
+    }
+    Ok(text.to_owned())
 }
 
 fn name(matches: &ArgMatches, context: &Context) -> String {

@@ -15,27 +15,27 @@ const NAMED: usize = 3;
 const SHOWN: usize = 80;
 
 /// Nodes of one state, for one reason.
-type Groups = BTreeMap<(String, String), BTreeSet<String>>;
+type Groups<'a> = BTreeMap<(String, &'a str), BTreeSet<&'a str>>;
 
 #[derive(Default)]
-struct Partition {
-    name: String,
-    availability: String,
-    all: BTreeSet<String>,
-    unusable: Groups,
+struct Partition<'a> {
+    name: &'a str,
+    availability: &'a str,
+    all: BTreeSet<&'a str>,
+    unusable: Groups<'a>,
     unknown: BTreeSet<String>,
 }
 
 /// All that are looked at, in the order in which SLURM lists them.
-pub(super) struct Partitions {
-    found: Vec<Partition>,
+pub(super) struct Partitions<'a> {
+    found: Vec<Partition<'a>>,
     missing: Vec<String>,
 }
 
-impl Partitions {
+impl<'a> Partitions<'a> {
     /// Those of these names, or all if there are none.
-    pub(super) fn of(nodes: Vec<Nodes>, wanted: &[&str], rules: &States) -> Self {
-        let mut found: Vec<Partition> = Vec::new();
+    pub(super) fn of(nodes: &'a [Nodes], wanted: &[&str], rules: &States) -> Self {
+        let mut found: Vec<Partition<'a>> = Vec::new();
         for nodes in nodes {
             if !wanted.is_empty() && !wanted.contains(&nodes.partition.as_str()) {
                 continue;
@@ -44,15 +44,16 @@ impl Partitions {
             let place = place.unwrap_or(found.len());
             if place == found.len() {
                 found.push(Partition {
-                    name: nodes.partition,
-                    availability: nodes.availability,
+                    name: &nodes.partition,
+                    availability: &nodes.availability,
                     ..Partition::default()
                 });
             }
             let Some(partition) = found.get_mut(place) else {
                 continue;
             };
-            partition.all.extend(nodes.names.iter().cloned());
+            let names = nodes.names.iter().map(String::as_str);
+            partition.all.extend(names.clone());
             let status = rules.judge(&nodes.state);
             if nodes.names.is_empty() || status == Status::Ok {
                 continue;
@@ -60,9 +61,8 @@ impl Partitions {
             if status == Status::Unknown {
                 partition.unknown.insert(nodes.state.to_string());
             }
-            let group = (nodes.state.to_string(), nodes.reason);
-            let group = partition.unusable.entry(group).or_default();
-            group.extend(nodes.names);
+            let group = (nodes.state.to_string(), nodes.reason.as_str());
+            partition.unusable.entry(group).or_default().extend(names);
         }
         let is_missing = |name: &&&str| !found.iter().any(|one| one.name == **name);
         let missing = wanted.iter().filter(is_missing);
@@ -88,7 +88,7 @@ impl Partitions {
                 unknown,
                 ..
             } = partition;
-            if availability != "up" {
+            if *availability != "up" {
                 let what = format!("partition {name} is {availability}: its jobs do not start");
                 findings.add(Status::Warning, what);
             }
@@ -96,8 +96,7 @@ impl Partitions {
             let (status, reached) = share.judge(count, all);
             let nodes = counted(all, "node");
             let groups = words(&partition.unusable);
-            let what =
-                format!("partition {name}: {count} of {nodes} unusable ({reached}): {groups}");
+            let what = format!("partition {name}: {count} of {nodes} unusable {reached}: {groups}");
             findings.add(status, what);
             for state in unknown {
                 let what =
@@ -113,13 +112,10 @@ impl Partitions {
         let mut unusable = Groups::new();
         for partition in &self.found {
             for (group, names) in &partition.unusable {
-                unusable
-                    .entry(group.clone())
-                    .or_default()
-                    .extend(names.iter().cloned());
+                unusable.entry(group.clone()).or_default().extend(names);
             }
         }
-        let all: BTreeSet<&String> = self.found.iter().flat_map(|one| &one.all).collect();
+        let all: BTreeSet<&&str> = self.found.iter().flat_map(|one| &one.all).collect();
         let (count, nodes) = (count(&unusable), counted(all.len(), "node"));
         let groups = words(&unusable);
         let colon = if groups.is_empty() { "" } else { ": " };
@@ -127,17 +123,17 @@ impl Partitions {
     }
 }
 
-fn count(groups: &Groups) -> usize {
-    let names: BTreeSet<&String> = groups.values().flatten().collect();
+fn count(groups: &Groups<'_>) -> usize {
+    let names: BTreeSet<&&str> = groups.values().flatten().collect();
     names.len()
 }
 
 /// `hpcg[2-4] drained (bad disk), hpcg7 down`; the biggest groups first.
-fn words(groups: &Groups) -> String {
+fn words(groups: &Groups<'_>) -> String {
     let mut groups: Vec<_> = groups.iter().collect();
     groups.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
-    let name = |((state, reason), names): &(&(String, String), &BTreeSet<String>)| {
-        let reason = match reason.as_str() {
+    let name = |((state, reason), names): &(&(String, &str), &BTreeSet<&str>)| {
+        let reason = match *reason {
             "" => String::new(),
             reason => format!(" ({})", cut(reason)),
         };

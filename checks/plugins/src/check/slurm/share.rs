@@ -2,6 +2,7 @@
 
 use clap::{Arg, ArgMatches};
 
+use crate::check::limits;
 use crate::context::Failure;
 use crate::status::{Limit, Limits, LimitsError, Perfdata, RangeError, Status, Unit, hundredths};
 
@@ -97,27 +98,22 @@ impl Share {
         })
     }
 
-    /// What so many of all mean, and in words the threshold that they reach.
+    /// What so many of all mean, and in words their share and the threshold that they reach:
+    /// `(25%), threshold 10%`.
     pub(super) fn judge(&self, count: usize, all: usize) -> (Status, String) {
         let percent = percent(count, all);
-        let (by_number, by_percent) = (self.number.judge(count), self.percent.judge(percent));
-        let status = by_number.worst(by_percent);
-        let (limits, unit) = if by_number == status {
-            (&self.number, "")
+        let by_number = self.number.judge(count);
+        let status = by_number.worst(self.percent.judge(percent));
+        let limit = if by_number == status {
+            limits::judged(&self.number, count, "").1
         } else {
-            (&self.percent, "%")
+            limits::judged(&self.percent, percent, "%").1
         };
-        let reached = match status {
-            Status::Critical => limits.critical().map(|limit| (limit, "critical")),
-            Status::Warning => limits.warning().map(|limit| (limit, "warning")),
-            Status::Ok | Status::Unknown => None,
+        let reached = match limit.as_str() {
+            "" => String::new(),
+            limit => format!(", threshold {limit}"),
         };
-        let reached = match reached {
-            Some((Limit::Number(limit), name)) => format!("; {name} from {limit}{unit}"),
-            Some((Limit::Range(range), name)) => format!("; {name} by {range}{unit}"),
-            None => String::new(),
-        };
-        (status, format!("{percent}%{reached}"))
+        (status, format!("({percent}%){reached}"))
     }
 
     /// The figures of that.

@@ -3,7 +3,7 @@
 use super::Judged;
 use crate::check::limits;
 use crate::service::ServiceError;
-use crate::service::zookeeper::{Answer, Report, Role};
+use crate::service::zookeeper::{Answer, Report, Role, Ruok};
 use crate::status::{Findings, Limits, Number, Outcome, Perfdata, Status, Unit};
 
 /// What is asked of the servers.
@@ -34,21 +34,25 @@ pub(super) fn judge(members: &[Member], wanted: &Wanted) -> Outcome {
     };
 
     // Those that were not given may be up, so that only what is missing for sure counts.
+    // And who leads or follows has a quorum, of which others may not have been given; some of those
+    // given may be observers.
     let needed = size.unwrap_or(all) / 2 + 1;
     let may_be_up = size.unwrap_or(all).max(all).saturating_sub(missing.len());
-    let is_lost = !missing.is_empty() && votes < needed && may_be_up < needed;
-    let status = if is_lost {
-        Status::Critical
+    let is_lost = !missing.is_empty() && votes == 0 && may_be_up < needed;
+    let (status, reached) = if is_lost {
+        let needed = format!(", {needed} are needed for a quorum");
+        (Status::Critical, needed)
     } else {
-        wanted.missing.judge(missing.len())
+        let status = wanted.missing.judge(missing.len());
+        (status, limits::reached(&wanted.missing, status))
     };
     if all > 1 && !missing.is_empty() {
-        let lost = if is_lost {
-            format!(", {needed} are needed for a quorum")
-        } else {
-            String::new()
+        let count = match (is_lost, missing.len()) {
+            (true, _) => String::new(),
+            (false, 1) => ", 1 is missing".to_owned(),
+            (false, number) => format!(", {number} are missing"),
         };
-        findings.add(status, format!("{served}{lost}"));
+        findings.add(status, format!("{served}{count}{reached}"));
     }
     for what in &missing {
         findings.add(status, what.clone());
@@ -58,20 +62,26 @@ pub(super) fn judge(members: &[Member], wanted: &Wanted) -> Outcome {
     let is_whole = are_all_known && size.is_none_or(|size| all >= size);
     roles(&serving, all, is_whole, &wanted.roles, &mut findings);
     for (name, answer) in members {
-        if matches!(answer, Answer::Serves(_, Some(false))) {
-            findings.add(
+        match answer {
+            Answer::Serves(_, Ruok::Other(said)) => findings.add(
                 Status::Critical,
-                format!("{name} does not say imok to ruok: it is in error"),
-            );
+                format!("{name} says \"{said}\" to ruok, not imok: it is in error"),
+            ),
+            Answer::Serves(_, Ruok::Unclear(what)) => findings.add(Status::Unknown, what.clone()),
+            _ => {}
         }
     }
     for (name, report) in &serving {
         let behind = behind(report, size);
         if let Some((behind, of)) = behind.filter(|(behind, _)| *behind > missing.len()) {
             let synced = of.saturating_sub(behind);
+            let status = wanted.missing.judge(behind);
+            let reached = limits::reached(&wanted.missing, status);
             findings.add(
-                wanted.missing.judge(behind),
-                format!("{name} leads, and {synced} of {of} followers are in sync"),
+                status,
+                format!(
+                    "{name} leads, and {synced} of {of} followers are in sync, {behind} not{reached}"
+                ),
             );
         }
     }

@@ -236,6 +236,9 @@ fn ask(command: &mut Command, context: &Context) -> Result<Said, ServiceError> {
             ChildError::Start { error, .. } if error.kind() == std::io::ErrorKind::NotFound => {
                 "; is SLURM installed here? If it is, say where with --slurm-bin"
             }
+            ChildError::Slow { .. } => {
+                "; is slurmctld busy, as sdiag says? If it only needs longer, give that by --timeout"
+            }
             _ => "",
         };
         ServiceError::Unclear(format!("{error}{advice}"))
@@ -291,6 +294,9 @@ pub enum Misunderstood {
     /// A list of nodes.
     #[error("of the nodes \"{0}\", {1}")]
     Hosts(String, venus_hostlist::HostlistError),
+    /// It would take too much memory.
+    #[error("its partitions have more than {} nodes together", nodes::MOST)]
+    Many,
     /// Something that has to be there.
     #[error("it has no {0}")]
     Lacks(&'static str),

@@ -17,17 +17,25 @@ pub struct Nodes {
     pub reason: String,
 }
 
+/// How many names there may be, those of a node in several partitions counted for each.
+pub(super) const MOST: usize = 1 << 20;
+
 /// All of them, of `sinfo`.
 pub fn nodes_of(printed: &str) -> Result<Vec<Nodes>, Misunderstood> {
+    let mut left = MOST;
     let all = records(printed).map(|record| {
         let [partition, availability, state, names, reason] = record?;
         let (names, reason) = (names.trim(), reason.trim());
-        let expanded = venus_hostlist::expand(names);
+        let expanded = venus_hostlist::expand(names)
+            .map_err(|why| Misunderstood::Hosts(beginning(names), why))?;
+        left = left
+            .checked_sub(expanded.len())
+            .ok_or(Misunderstood::Many)?;
         Ok(Nodes {
             partition: partition.to_owned(),
             availability: availability.to_owned(),
             state: State::of(state),
-            names: expanded.map_err(|why| Misunderstood::Hosts(beginning(names), why))?,
+            names: expanded,
             reason: if reason == "none" { "" } else { reason }.to_owned(),
         })
     });
@@ -107,11 +115,16 @@ pub struct Reason {
 /// The first that `scontrol show node` tells of. Its state comes before all that an administrator
 /// can have written.
 pub fn node_of(printed: &str) -> Result<Node, Misunderstood> {
-    let value = |key: &str| {
-        printed
-            .lines()
-            .find_map(|line| line.trim().strip_prefix(key))
-    };
+    let end = printed
+        .match_indices("\nNodeName=")
+        .map(|(at, _)| at)
+        .find(|at| {
+            printed
+                .get(..*at)
+                .is_some_and(|before| before.contains("NodeName="))
+        });
+    let first = end.and_then(|end| printed.get(..end)).unwrap_or(printed);
+    let value = |key: &str| first.lines().find_map(|line| line.trim().strip_prefix(key));
     let state = value("State=").and_then(|rest| rest.split_whitespace().next());
     Ok(Node {
         state: State::of(state.ok_or(Misunderstood::Lacks("State"))?),
@@ -189,6 +202,27 @@ pub fn memory_of(printed: &str) -> Result<Memory, Misunderstood> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_several_nodes_the_first_is_meant() {
+        let printed = "NodeName=a Arch=x86_64\n   State=IDLE ThreadsPerCore=1\n\n\
+                       NodeName=b Arch=x86_64\n   State=DOWN\n   Reason=fan [root@7]\n";
+        let node = node_of(printed).unwrap();
+        assert_eq!(
+            (node.state.to_string().as_str(), node.reason),
+            ("idle", None)
+        );
+        let lacking = "NodeName=a\n\nNodeName=b\n   State=DOWN\n";
+        assert_eq!(node_of(lacking), Err(Misunderstood::Lacks("State")));
+    }
+
+    /// 3,000 records of one line each would be 200 million names.
+    #[test]
+    fn all_records_together_have_a_budget() {
+        let record = "all\x1fup\x1fidle\x1fh[1-65536]\x1fnone\x1e\n";
+        assert_eq!(nodes_of(&record.repeat(16)).unwrap().len(), 16);
+        assert_eq!(nodes_of(&record.repeat(3000)), Err(Misunderstood::Many));
+    }
 
     #[test]
     fn a_reason_may_have_anything_in_it() {

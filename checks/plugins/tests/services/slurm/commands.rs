@@ -56,10 +56,63 @@ fn commands_that_fail_or_talk_nonsense() {
     let nonsense = format!("{up}printf 'CheckX OK: all is well | x=1\\nNodeName=\\n\\377\\0\\n'");
     each_is_unknown(&nonsense, "answers what cannot be understood");
     let bomb = record(&["all", "up", "down", "x[1-999999999]", "none"]);
-    Bin::with(&[("sinfo-nodes", &bomb)]).says(
+    Bin::with(&[("sinfo-nodes", &bomb), ("squeue", "")]).says(
         &["check-slurm"],
         "CheckSlurm UNKNOWN: sinfo answers what cannot be understood: \
          of the nodes \"x[1-999999999]\", it has more than 65536 names",
+        3,
+    );
+    let bombs = record(&["all", "up", "down", "x[1-65536]", "none"]).repeat(3000);
+    Bin::with(&[("sinfo-nodes", &bombs), ("squeue", "")]).says(
+        &["check-slurm"],
+        "CheckSlurm UNKNOWN: sinfo answers what cannot be understood: \
+         its partitions have more than 1048576 nodes together",
+        3,
+    );
+}
+
+/// What is known to be wrong is said, whatever the others do.
+#[test]
+fn one_that_fails_or_hangs_hides_nothing() {
+    let ping = "Slurmctld(primary) at a is UP\nSlurmctld(backup) at b is DOWN\n";
+    let down = record(&["all", "up", "down", "hpcg[1-4]", "none"]);
+    let bin = Bin::with(&[("ping", ping), ("sinfo-nodes", &down)]);
+    let check = ["check-slurm", "--timeout", "3"];
+    let known = "CheckSlurm CRITICAL: partition all: 4 of 4 nodes unusable (100%), threshold 50%: \
+                 hpcg[1-4] down; controller backup at b is down; cannot ask BIN/squeue: ";
+    bin.script("squeue", "echo 'squeue: error: disk full' >&2; exit 1");
+    bin.says(&check, &format!("{known}disk full"), 2);
+    bin.script("squeue", "exec sleep 1000");
+    let (text, status) = bin.said(&check);
+    assert!(
+        text.starts_with(&format!("{known}no answer within ")),
+        "{text}"
+    );
+    assert_eq!(status, 2);
+
+    // And the jobs, without the nodes.
+    let stuck = record(&[
+        "7",
+        "all",
+        "PENDING",
+        "u",
+        "1",
+        "N/A",
+        "launch failed requeued held",
+    ]);
+    let bin = Bin::with(&[("squeue", &stuck)]);
+    bin.script("sinfo", "exec sleep 1000");
+    let (text, status) = bin.said(&[&check[..], &["-p", "all"]].concat());
+    let known = "CheckSlurm WARNING: 1 job stuck, threshold 1: job 7 of u in all waits: \
+                 launch failed requeued held; cannot ask BIN/sinfo: no answer within ";
+    assert!(text.starts_with(known), "{text}");
+    assert_eq!(status, 1);
+    bin.script("sinfo", "exit 7");
+    bin.script("squeue", "");
+    bin.says(
+        &["check-slurm", "--perfdata"],
+        "CheckSlurm UNKNOWN: cannot ask BIN/sinfo: exit status: 7, and it does not say why \
+         | 'jobs running'=0;;;0 'jobs pending'=0;;;0 'jobs stuck'=0;1;;0",
         3,
     );
 }
@@ -160,9 +213,14 @@ const HANGS: &str = "cd \"${0%/*}\"\n\
 fn what_hangs_is_ended_with_all_that_it_has_started() {
     let ends = |name: &'static str| {
         let bin = Bin::each(HANGS);
-        let (text, status) = bin.said(&[name, "--timeout", "3"]);
+        // One of its three questions has a third of the time.
+        let time = if name == "check-slurm" { "9" } else { "3" };
+        let (text, status) = bin.said(&[name, "--timeout", time]);
         let why = "cannot ask BIN/scontrol: no answer within 2.";
         assert!(text.contains(why) && status == 3, "{name}: {text}");
+        let advice = " s; is slurmctld busy, as sdiag says? If it only needs longer, \
+                      give that by --timeout\n";
+        assert!(text.ends_with(advice), "{name}: {text}");
         let pids = fs::read_to_string(bin.0.path().join("pids")).unwrap();
         let pids: BTreeSet<&str> = pids.lines().collect();
         assert_eq!(pids.len(), 4);

@@ -157,7 +157,7 @@ fn the_nodes_of_each_partition() {
             "60%",
             "--perfdata",
         ],
-        "CheckSlurm WARNING: partition odd: 1 of 2 nodes unusable (50%; warning from 1): \
+        "CheckSlurm WARNING: partition odd: 1 of 2 nodes unusable (50%), threshold 1: \
          hpcg3 down+not_responding (Not responding) \
          | 'odd unusable'=1;1;;0;2 'odd unusable share'=50%;;60;0;100 \
          'jobs running'=0;;;0 'jobs pending'=1;;;0 'jobs stuck'=0;1;;0",
@@ -175,8 +175,8 @@ fn the_nodes_of_each_partition() {
             "-c",
             "25%",
         ],
-        "CheckSlurm CRITICAL: partition all: 1 of 4 nodes unusable (25%; critical from 25%): \
-         hpcg3 down+not_responding (Not responding); 1 job stuck: job 3 of root in even \
+        "CheckSlurm CRITICAL: partition all: 1 of 4 nodes unusable (25%), threshold 25%: \
+         hpcg3 down+not_responding (Not responding); 1 job stuck, threshold 1: job 3 of root in even \
          waits for 2 h 0 min: ReqNodeNotAvail, UnavailableNodes:hpcg2",
         2,
     );
@@ -288,7 +288,7 @@ fn jobs_that_are_stuck() {
     let bin = Bin::with(&[("sinfo-nodes", &idle), ("squeue", &jobs.concat())]);
     bin.says(
         &["check-slurm"],
-        "CheckSlurm WARNING: 4 jobs stuck: job 2 of alice in all has been completing for 2 h 0 min, \
+        "CheckSlurm WARNING: 4 jobs stuck, threshold 1: job 2 of alice in all has been completing for 2 h 0 min, \
          job 3_[1-9] of alice in all waits: launch failed requeued held, \
          job 5 of alice in all waits for 2 h 0 min: BadConstraints / x 'y'=1, and 1 more",
         1,
@@ -301,7 +301,7 @@ fn jobs_that_are_stuck() {
             "--stuck-critical",
             "1",
         ],
-        "CheckSlurm CRITICAL: 1 job stuck: job 3_[1-9] of alice in all waits: \
+        "CheckSlurm CRITICAL: 1 job stuck, threshold 1: job 3_[1-9] of alice in all waits: \
          launch failed requeued held",
         2,
     );
@@ -355,6 +355,23 @@ fn one_node() {
          say what with --ok-states and its like: a / 'b'=1",
         3,
     );
+    // Of a list, only the first would be judged.
+    for list in ["hpcg[1-3]", "hpcg1,hpcg2", ""] {
+        let (text, status) = bin.said(&check(list));
+        let why = "for '--node <NAME>': give the name of one node, and no list";
+        assert!(
+            text.starts_with("CheckSlurmNode UNKNOWN: ") && text.contains(why),
+            "{text}"
+        );
+        assert_eq!(status, 3);
+    }
+    let two = "NodeName=hpcg1\n   State=IDLE ThreadsPerCore=1\n\n\
+               NodeName=hpcg2\n   State=DOWN ThreadsPerCore=1\n   Reason=fan [root@7]\n";
+    Bin::with(&[("show-node-idle", two)]).says(
+        &check("hpcg1"),
+        "CheckSlurmNode OK: hpcg1 is idle",
+        0,
+    );
     Bin::with(&[("show-node-idle", "garbage | x=1\n")]).says(
         &check("hpcg1"),
         "CheckSlurmNode UNKNOWN: scontrol show node answers what cannot be understood: \
@@ -371,7 +388,7 @@ fn the_daemon_of_this_node() {
     bin.says(&["check-slurmd", "--local"], fine, 0);
     bin.says(
         &["check-slurmd", "-w", "600", "-c", "7200"],
-        "CheckSlurmd CRITICAL: the controller spoke to hpcg1 2 h 0 min ago",
+        "CheckSlurmd CRITICAL: the controller spoke to hpcg1 2 h 0 min ago, threshold 7200",
         2,
     );
     let (text, _) = bin.said(&["check-slurmd", "--perfdata", "-c", "9999"]);
@@ -410,6 +427,14 @@ fn the_daemon_of_this_node() {
          cannot ask BIN/scontrol: slurm_load_slurmd_status: Connection refused",
         2,
     );
+    let (text, status) = bin.said(&["check-slurmd", "--proc-path", "/nonexistent"]);
+    let critical = "CheckSlurmd CRITICAL: slurmd does not answer: \
+                    cannot ask BIN/scontrol: slurm_load_slurmd_status: Connection refused; ";
+    assert!(
+        text.starts_with(critical) && text.contains("/nonexistent"),
+        "{text}"
+    );
+    assert_eq!(status, 2);
     fs::create_dir(nobody.join("7")).unwrap();
     let stat = "7 (slurmd) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0 0\n";
     fs::write(nobody.join("7/stat"), stat).unwrap();
@@ -579,14 +604,14 @@ fn four_thousand_nodes_and_ten_thousand_jobs_are_one_line() {
     let (text, status) = bin.said(&["check-slurm", "--timeout", "60"]);
     assert_eq!(status, 2);
     let start = "CheckSlurm CRITICAL: partition all: 2048 of 4096 nodes unusable \
-                 (50%; critical from 50%): r[1-64]n[33-63] down+not_responding (Not responding), \
+                 (50%), threshold 50%: r[1-64]n[33-63] down+not_responding (Not responding), \
                  r[1-64]n64 drained (long / long / ";
     assert!(text.starts_with(start), "{text}");
-    let many = "partition many: 4096 of 4096 nodes unusable (100%; critical from 50%): \
+    let many = "partition many: 4096 of 4096 nodes unusable (100%), threshold 50%: \
                 hpcg1 down (reason 1), hpcg10 down (reason 10), hpcg100 down (reason 100), and 4093 more";
     assert!(text.contains(many), "{text}");
     assert!(
-        text.contains("; 10000 jobs stuck: job 1 of u in all waits for"),
+        text.contains("; 10000 jobs stuck, threshold 1: job 1 of u in all waits for"),
         "{text}"
     );
     assert!(
