@@ -48,24 +48,25 @@ pub fn leader(http: &Http, context: &Context) -> Result<Option<String>, ServiceE
     if answer.status == 500 && NO_LEADER.iter().any(|words| body.contains(words)) {
         return Ok(None);
     }
-    let leader: String = read_or_fail(&answer, &[200], http, path, context)?;
+    drop(body);
+    let leader: String = read_or_fail(answer, &[200], http, path)?;
     Ok(Some(leader).filter(|leader| !leader.is_empty()))
 }
 
 /// Reads an answer that may have one of these statuses. What is wrong with any other is said as for
-/// all questions, by asking once more.
+/// all questions.
 fn read_or_fail<T: DeserializeOwned>(
-    answer: &Answer,
+    answer: Answer,
     statuses: &[u16],
     http: &Http,
     path: &str,
-    context: &Context,
 ) -> Result<T, ServiceError> {
-    let read = serde_json::from_slice(&answer.body);
-    match read {
-        Ok(read) if statuses.contains(&answer.status) => Ok(read),
-        Ok(_) | Err(_) => http.json(path, context),
-    }
+    let body = if statuses.contains(&answer.status) {
+        answer.body
+    } else {
+        http.accept(path, answer)?
+    };
+    http.understand(path, &body)
 }
 
 /// The addresses of the servers that have a vote, whether they are up or not.
@@ -224,7 +225,7 @@ pub fn autopilot(http: &Http, context: &Context) -> Result<Opinion, ServiceError
     match answer.status {
         404 => Ok(Opinion::Lacking),
         403 => Ok(Opinion::Hidden),
-        _ => read_or_fail(&answer, &[200, 429], http, path, context).map(Opinion::Known),
+        _ => read_or_fail(answer, &[200, 429], http, path).map(Opinion::Known),
     }
 }
 

@@ -201,7 +201,7 @@ impl Http {
         self.accept(path, answer)
     }
 
-    fn accept(&self, path: &str, answer: Answer) -> Result<Vec<u8>, ServiceError> {
+    pub(super) fn accept(&self, path: &str, answer: Answer) -> Result<Vec<u8>, ServiceError> {
         if answer.status < 300 {
             return Ok(answer.body);
         }
@@ -239,7 +239,11 @@ impl Http {
         self.understand(path, &body).map(Some)
     }
 
-    fn understand<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, ServiceError> {
+    pub(super) fn understand<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &[u8],
+    ) -> Result<T, ServiceError> {
         serde_json::from_slice(body)
             .map_err(|error| self.is_other(path, format!("what cannot be understood: {error}")))
     }

@@ -287,6 +287,25 @@ fn a_question_that_fails_hides_none_of_the_others() {
     );
 }
 
+/// What is wrong with an answer is said of that one, not of another.
+#[test]
+fn what_fails_is_asked_once() {
+    let times = std::sync::atomic::AtomicU16::new(0);
+    let server = Server::new(move |stream: TcpStream| {
+        let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+        if lines.take_while(|line| !line.is_empty()).count() > 0 {
+            let time = times.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            answer(&stream, 500 + time, "disk full");
+        }
+    });
+    let url = server.url();
+    says(
+        &["check-consul", "--url", &url],
+        &format!("CheckConsul UNKNOWN: {url}/v1/status/leader answers 500 \"disk full\""),
+        3,
+    );
+}
+
 /// Autopilot alone needs `operator:read`, which a token of a check need not have.
 #[test]
 fn autopilot_that_may_not_be_read() {
