@@ -145,7 +145,9 @@ fn judge(version: &str, info: &Info, expected: &Expected<'_>) -> Outcome {
     for Space { of, used, total } in info.spaces() {
         let percent = hundredths(100.0 * used / total);
         let what = format!("{percent}% of {driver}'s {of} space used");
-        findings.add(expected.room.judge(percent), what.clone());
+        let status = expected.room.judge(percent);
+        let reached = limits::reached(&expected.room, status);
+        findings.add(status, format!("{what}{reached}"));
         right.push(what);
         let figure = Perfdata::new(format!("{of} space used"), percent, Unit::Percent);
         let figure = figure.thresholds(expected.room.thresholds());

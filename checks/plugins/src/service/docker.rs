@@ -337,6 +337,30 @@ impl Container {
         }
     }
 
+    /// For how many seconds it has run, or more: `Up 5 hours` is rounded. `None` if that cannot be
+    /// told.
+    #[must_use]
+    pub fn up_at_least(&self) -> Option<u64> {
+        let mut words = self.status.strip_prefix("Up ")?.split(' ');
+        let (number, unit) = match (words.next()?, words.next()?) {
+            // "About a minute", "About an hour".
+            ("About", _) => (1, words.next()?),
+            (number, unit) => (number.parse::<u64>().ok()?, unit),
+        };
+        let (seconds, rounded) = match unit.trim_end_matches('s') {
+            "second" => (1, 0),
+            "minute" => (60, 0),
+            // Newer ones count them up from the half.
+            "hour" => (3600, 1800),
+            "day" => (86_400, 1800),
+            "week" => (604_800, 1800),
+            "month" => (2_592_000, 1800),
+            "year" => (31_536_000, 1800),
+            _ => return None,
+        };
+        Some(number.saturating_mul(seconds).saturating_sub(rounded))
+    }
+
     /// How it has ended, if it has.
     #[must_use]
     pub fn exit_code(&self) -> Option<i64> {
@@ -510,6 +534,35 @@ mod tests {
     }
 
     #[test]
+    fn how_long_one_runs_is_written_for_people() {
+        for (status, expected) in [
+            ("Up Less than a second", None),
+            ("Up 1 second", Some(1)),
+            ("Up 12 seconds (healthy)", Some(12)),
+            ("Up About a minute", Some(60)),
+            ("Up 5 minutes (Paused)", Some(300)),
+            ("Up About an hour", Some(1800)),
+            ("Up 2 hours", Some(5400)),
+            ("Up 3 days", Some(257_400)),
+            ("Up 2 weeks", Some(1_207_800)),
+            ("Up 2 months", Some(5_182_200)),
+            ("Up 99999999999999999 years", Some(u64::MAX - 1800)),
+            ("Up -1 seconds", None),
+            ("Up 5 eons", None),
+            ("Up 5", None),
+            ("Up ", None),
+            ("Exited (0) 5 minutes ago", None),
+            ("", None),
+        ] {
+            let container = Container {
+                status: status.to_owned(),
+                ..Container::default()
+            };
+            assert_eq!(container.up_at_least(), expected, "{status}");
+        }
+    }
+
+    #[test]
     fn sizes_are_written_for_people() {
         for (text, expected) in [
             ("107.4 GB", Some(107.4e9)),
@@ -559,7 +612,7 @@ mod tests {
             }
             assert!(super::bytes(&text).is_none_or(f64::is_finite));
             let odd = Container { status: text.clone(), names: Some(vec![text]), ..Container::default() };
-            drop((odd.name(), odd.state(), odd.health(), odd.exit_code()));
+            drop((odd.name(), odd.state(), odd.health(), odd.exit_code(), odd.up_at_least()));
         }
     }
 }

@@ -3,6 +3,10 @@
 //! is tested end to end.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use crate::{Server, check, fixture, prints, says};
 
@@ -64,7 +68,7 @@ fn the_room_of_devicemapper_and_what_the_engine_says_itself() {
     let args = ["check-docker", "--url", &url];
     says(
         &[&args[..], &["--perfdata"]].concat(),
-        "CheckDocker WARNING: 80% of devicemapper's data space used \
+        "CheckDocker WARNING: 80% of devicemapper's data space used, threshold 80 \
          | 'data space used'=80%;80;90;0;100 'metadata space used'=0.06%;80;90;0;100 \
          'running'=1;;;0 'paused'=0;;;0 'stopped'=0;;;0\n\
          bridge-nf-call-iptables is disabled\na/b c",
@@ -72,7 +76,7 @@ fn the_room_of_devicemapper_and_what_the_engine_says_itself() {
     );
     says(
         &[&args[..], &["-w", "70", "-c", "80", "--warnings"]].concat(),
-        "CheckDocker CRITICAL: 80% of devicemapper's data space used; \
+        "CheckDocker CRITICAL: 80% of devicemapper's data space used, threshold 80; \
          it says: bridge-nf-call-iptables is disabled; it says: a/b c",
         2,
     );
@@ -263,7 +267,7 @@ fn restarts_are_counted_from_one_run_to_the_next() {
     };
     run(
         &["--total"],
-        "CRITICAL: web was restarted 3 times in all",
+        "CRITICAL: web was restarted 3 times in all, threshold 3",
         2,
     );
     run(
@@ -275,7 +279,7 @@ fn restarts_are_counted_from_one_run_to_the_next() {
     fs::write(&path, count(4)).unwrap();
     run(
         &["--perfdata"],
-        "WARNING: web was restarted 1 time since the last run \
+        "WARNING: web was restarted 1 time since the last run, threshold 1 \
          | 'running'=1;;;0 'unhealthy'=0;;;0 'web restarts'=1;1;3;0",
         1,
     );
@@ -284,7 +288,7 @@ fn restarts_are_counted_from_one_run_to_the_next() {
     fs::write(&path, count(3)).unwrap();
     run(
         &[],
-        "CRITICAL: web was restarted 3 times since the last run",
+        "CRITICAL: web was restarted 3 times since the last run, threshold 3",
         2,
     );
     // Others that are looked at are counted for themselves.
@@ -327,6 +331,168 @@ fn restarts_are_counted_from_one_run_to_the_next() {
         "3",
     ]);
     assert!(text.contains("is damaged") && status == 0, "{text}");
+}
+
+/// What one question does not tell hides nothing of what the others do.
+#[test]
+fn containers_that_cannot_be_asked() {
+    let all = r#"[{"Id":"a","Names":["/web"],"State":"exited","Status":"Exited (137) 1 hour ago"},
+        {"Id":"b","Names":["/db"],"State":"exited","Status":"Exited (1) now"},
+        {"Id":"c","Names":["/hpcg"],"State":"running","Status":"Up 5 hours"}]"#;
+    let fails = |id: &str| (format!("/containers/{id}/json"), 500, "broken");
+    let failing = ["a", "b", "c"].map(fails);
+    let [one, two, three] = [0, 1, 2].map(|at| (failing[at].0.as_str(), 500, failing[at].2));
+    let fine = ("/containers/a/json", 200, "{\"State\":{}}");
+    let url = Server::http([(ALL, 200, all), fine, two]).url();
+    says(
+        &["check-docker-container", "--url", &url, "-p", "web|db"],
+        &format!(
+            "CheckDockerContainer CRITICAL: web has ended with exit code 137; \
+             db has ended with exit code 1; {url}/containers/b/json answers 500 \"broken\""
+        ),
+        2,
+    );
+    let url = Server::http([(ALL, 200, all), one, two, three]).url();
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_str().unwrap();
+    let args = [
+        "check-docker-container",
+        "--url",
+        &url,
+        "--state-dir",
+        state,
+    ];
+    let broken = |id: &str| format!("{url}/containers/{id}/json answers 500 \"broken\"");
+    says(
+        &[&args[..], &["-p", ".", "-w", "1"]].concat(),
+        &format!(
+            "CheckDockerContainer CRITICAL: web has ended with exit code 137; \
+             db has ended with exit code 1; {}; 2 others not asked either",
+            broken("a")
+        ),
+        2,
+    );
+    says(
+        &[&args[..], &["-N", "hpcg", "-w", "1", "--perfdata"]].concat(),
+        &format!(
+            "CheckDockerContainer UNKNOWN: {} | 'running'=1;;;0 'unhealthy'=0;;;0",
+            broken("c")
+        ),
+        3,
+    );
+}
+
+/// 30 of them, each 0.1 s, where there are 2 s in all.
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is slow takes its time, and nothing is waited for"
+)]
+fn containers_for_which_no_time_is_left() {
+    let container = |id: usize| {
+        let state = if id == 29 { "dead" } else { "running" };
+        format!(r#"{{"Id":"{id}","Names":["/hpcg{id}"],"State":"{state}","Status":""}}"#)
+    };
+    let all: Vec<String> = (0..30).map(container).collect();
+    let all = format!("[{}]", all.join(","));
+    let server = Server::new(move |stream| {
+        let Some(path) = crate::asked(&stream) else {
+            return;
+        };
+        if path == ALL {
+            crate::answer(&stream, 200, &all);
+        } else {
+            thread::sleep(Duration::from_millis(100));
+            crate::answer(&stream, 200, "{\"RestartCount\":9,\"State\":{}}");
+        }
+    });
+    let url = server.url();
+    let args = ["check-docker-container", "--url", &url, "--timeout", "2"];
+    let (text, status) = check(&[&args[..], &["--total", "-w", "10"]].concat());
+    let start = "CheckDockerContainer CRITICAL: hpcg29 is dead; no time to ask ";
+    let end = " containers; choose fewer, or give a longer --timeout\n";
+    assert!(text.starts_with(start) && text.ends_with(end), "{text}");
+    assert_eq!(status, 2);
+}
+
+#[test]
+fn a_state_that_cannot_be_kept() {
+    let all =
+        r#"[{"Id":"a","Names":["/web"],"State":"exited","Status":"Exited (137) 1 hour ago"}]"#;
+    let detail = ("/containers/a/json", 200, "{\"State\":{}}");
+    let url = Server::http([(ALL, 200, all), detail]).url();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let (text, status) = check(&[
+        "check-docker-container",
+        "--url",
+        &url,
+        "-N",
+        "web",
+        "-w",
+        "1",
+        "--state-dir",
+        file.to_str().unwrap(),
+    ]);
+    let start = "CheckDockerContainer CRITICAL: web has ended with exit code 137; \
+                 cannot read the state file ";
+    assert!(text.starts_with(start) && status == 2, "{text}");
+}
+
+#[test]
+fn those_that_have_ended_are_told_of_where_none_is_chosen() {
+    let all = r#"[{"Id":"a","Names":["/web"],"State":"exited","Status":"Exited (137) 1 hour ago"},
+        {"Id":"b","Names":["/db"],"State":"created","Status":"Created"}]"#;
+    let url = Server::http([(ALL, 200, all)]).url();
+    says(
+        &["check-docker-container", "--url", &url],
+        "CheckDockerContainer OK: 0 containers run; \
+         2 that ended or never started are not looked at",
+        0,
+    );
+}
+
+/// A check with other thresholds, in between, takes nothing away.
+#[test]
+fn restarts_are_counted_for_each_check_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_str().unwrap();
+    let all = r#"[{"Id":"a1","Names":["/web"],"State":"running","Status":"Up 5 seconds"}]"#;
+    let restarts = Arc::new(AtomicUsize::new(3));
+    let count = Arc::clone(&restarts);
+    let server = Server::new(move |stream| {
+        let Some(asked) = crate::asked(&stream) else {
+            return;
+        };
+        let count = count.load(Ordering::Relaxed);
+        let detail = format!("{{\"RestartCount\":{count},\"State\":{{}}}}");
+        crate::answer(&stream, 200, if asked == ALL { all } else { &detail });
+    });
+    let url = server.url();
+    let run = |more: &[&str], line: &str, status| {
+        let args = [
+            "check-docker-container",
+            "--url",
+            &url,
+            "--state-dir",
+            state,
+        ];
+        says(
+            &[&args[..], more].concat(),
+            &format!("CheckDockerContainer {line}"),
+            status,
+        );
+    };
+    let (strict, patient) = (["-w", "1", "-c", "5"], ["-w", "100"]);
+    let fine = "OK: 1 container runs: web";
+    let first = format!("{fine}; first run, restarts are counted from here on");
+    run(&strict, &first, 0);
+    run(&patient, &first, 0);
+    restarts.store(10, Ordering::Relaxed);
+    run(&patient, fine, 0);
+    let seven = "CRITICAL: web was restarted 7 times since the last run, threshold 5";
+    run(&strict, seven, 2);
 }
 
 /// A container on an engine that the classic Swarm has lost, and one that goes in between.
@@ -393,6 +559,7 @@ fn ten_thousand_containers_and_names_that_would_forge() {
         "CheckDockerContainer OK: 10000 containers run",
         0,
     );
+    many_are_asked_once(&format!("[{}]", all[..1001].join(",")));
     for (id, one) in all.iter_mut().enumerate().take(7) {
         *one = container(id, "running", "Up 5 hours (unhealthy)");
     }
@@ -409,6 +576,40 @@ fn ten_thousand_containers_and_names_that_would_forge() {
     );
     assert_eq!(lines[8], "WARNING: a/b=1 CheckX OK: c is paused");
     assert_eq!((lines.len(), status), (9, 2));
+}
+
+/// The first run asks all of them, as far as it comes; the next only what it has to.
+fn many_are_asked_once(all: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_str().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (all, counter) = (all.to_owned(), Arc::clone(&asked));
+    let server = Server::new(move |stream| {
+        let Some(path) = crate::asked(&stream) else {
+            return;
+        };
+        if path == ALL {
+            crate::answer(&stream, 200, &all);
+        } else {
+            counter.fetch_add(1, Ordering::Relaxed);
+            crate::answer(&stream, 200, "{\"RestartCount\":9,\"State\":{}}");
+        }
+    });
+    let url = server.url();
+    let args = [
+        "check-docker-container",
+        "--url",
+        &url,
+        "--state-dir",
+        state,
+    ];
+    let args = [&args[..], &["-w", "1", "--timeout", "60"]].concat();
+    let fine = "CheckDockerContainer OK: 1001 containers run";
+    let first = format!("{fine}; first run, restarts are counted from here on");
+    says(&args, &first, 0);
+    assert_eq!(asked.swap(0, Ordering::Relaxed), 1001);
+    says(&args, fine, 0);
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
 }
 
 #[test]

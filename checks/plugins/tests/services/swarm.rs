@@ -86,7 +86,7 @@ fn services_that_run_and_that_do_not() {
     );
     args(
         &["--node", "docker1", "-w", "5", "-c", "6", "--perfdata"],
-        "CRITICAL: docker1 has 6 containers \
+        "CRITICAL: docker1 has 6 containers, threshold 6 \
          | 'docker1 containers'=6;5;6;0 'nodes ready'=1;;;0;1",
         2,
     );
@@ -94,6 +94,88 @@ fn services_that_run_and_that_do_not() {
         &["--node", "docker1", "--service", "web", "-w", "7"],
         "OK: 1 of 1 node ready, web does 3 of 3 tasks",
         0,
+    );
+}
+
+/// What one question does not tell hides nothing of what the others do.
+#[test]
+fn a_question_that_fails() {
+    let nodes = format!("[{}]", node("v2", "active", "down", ""));
+    let services = r#"[{"ID":"a","Spec":{"Name":"web","Mode":{"Replicated":{"Replicas":2}}}}]"#;
+    let look = |fails: &str, more: &[&str], line: &str| {
+        let of = |path: &str, body: &str| {
+            let body = if path == fails { "broken" } else { body };
+            (if path == fails { 500 } else { 200 }, body.to_owned())
+        };
+        let answers = [
+            ("/nodes", of("/nodes", &nodes)),
+            (
+                "/services?status=true",
+                of("/services?status=true", services),
+            ),
+            (TO_RUN, of(TO_RUN, "[]")),
+        ];
+        let [one, two, three] = answers
+            .each_ref()
+            .map(|(path, (status, body))| (*path, *status, body.as_str()));
+        // Why the service does not run is answered by 404.
+        let info = recorded("info");
+        let url = Server::http([("/info", 200, &info), one, two, three]).url();
+        let args = [&["check-swarm", "--url", &url], more].concat();
+        let error = format!("{url}{fails} answers 500 \"broken\"");
+        says(
+            &args,
+            &format!("CheckSwarm {}", line.replace('@', &error)),
+            2,
+        );
+    };
+    let down = "v2 is down: heartbeat failure";
+    let lacks = "web runs 0 of 2 tasks";
+    look("", &[], &format!("CRITICAL: {down}; {lacks}"));
+    look("/nodes", &[], &format!("CRITICAL: {lacks}; @"));
+    look(
+        "/services?status=true",
+        &["-w", "1"],
+        &format!("CRITICAL: {down}; @"),
+    );
+    look(
+        TO_RUN,
+        &["-w", "1", "--perfdata"],
+        &format!("CRITICAL: {down}; @ | 'nodes ready'=0;;;0;1 'managers reachable'=0;;;0;0"),
+    );
+}
+
+#[test]
+fn what_tells_nothing_is_not_right() {
+    let services = r#"[{"ID":"a","Spec":{"Name":"agent","Mode":{"Global":{}}}}]"#;
+    let url = manager("[]", services, "[]").url();
+    says(
+        &["check-swarm", "--url", &url, "--service", "agent"],
+        "CheckSwarm WARNING: agent runs on no node",
+        1,
+    );
+    let nodes = [
+        node("w1", "active", "", ""),
+        node("w2", "", "ready", ""),
+        node("w3", "pause", "down", ""),
+        node("w4", "pause", "ready", ""),
+        node("w5", "drain", "down", ""),
+    ];
+    let url = manager(&format!("[{}]", nodes.join(",")), "[]", "[]").url();
+    says(
+        &["check-swarm", "--url", &url, "--allow-drained"],
+        "CheckSwarm CRITICAL: w3 is down: heartbeat failure; w1 does not tell how it is; \
+         w2 does not tell how it is",
+        2,
+    );
+    let info = r#"{"Containers":0,"SystemStatus":[["Nodes","1"],[" v1","10.0.0.1:2376"],
+        ["  └ Status","Healthy"],["  └ Containers","many"]]}"#;
+    let url = Server::http([("/info", 200, info)]).url();
+    let args = ["check-swarm", "--url", &url];
+    says(
+        &[&args[..], &["-w", "5"]].concat(),
+        "CheckSwarm UNKNOWN: v1 does not tell how many containers it has",
+        3,
     );
 }
 
@@ -288,7 +370,7 @@ fn the_engines_of_the_classic_swarm() {
     args(
         &new,
         &["--node", "docker1", "-w", "10"],
-        "WARNING: docker1 has 13 containers",
+        "WARNING: docker1 has 13 containers, threshold 10",
         1,
     );
     args(
@@ -307,7 +389,7 @@ fn the_engines_of_the_classic_swarm() {
     args(
         &old,
         &["-c", "5", "--engine", "docker2", "--engine", "docker1"],
-        "CRITICAL: docker1 has 9 containers",
+        "CRITICAL: docker1 has 9 containers, threshold 5",
         2,
     );
     args(

@@ -236,7 +236,7 @@ fn a_container_that_is_restarted_over_and_over_and_recovers() {
     container_is(
         &url,
         &restarts,
-        "CRITICAL: loop was restarted 2 times since the last run",
+        "CRITICAL: loop was restarted 2 times since the last run, threshold 2",
         2,
     );
     container_is(&url, &restarts, "OK: 1 container runs: loop", 0);
@@ -244,7 +244,7 @@ fn a_container_that_is_restarted_over_and_over_and_recovers() {
     container_is(
         &url,
         &["--name", "loop", "--total", "-w", "2"],
-        &format!("WARNING: loop was restarted {total} times in all"),
+        &format!("WARNING: loop was restarted {total} times in all, threshold 2"),
         1,
     );
 }

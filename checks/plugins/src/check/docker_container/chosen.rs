@@ -1,7 +1,6 @@
 //! Which containers are meant.
 
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use clap::ArgMatches;
@@ -19,7 +18,7 @@ pub(super) struct Chosen<'a> {
 }
 
 /// A label that a container has to have.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Label {
     key: String,
     value: Option<String>,
@@ -43,13 +42,6 @@ impl FromStr for Label {
     }
 }
 
-impl Hash for Chosen<'_> {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let pattern = self.pattern.map(Regex::as_str);
-        (&self.names, pattern, &self.labels, self.image).hash(hasher);
-    }
-}
-
 impl<'a> Chosen<'a> {
     pub(super) fn of(matches: &'a ArgMatches) -> Self {
         let names = matches.get_many::<String>("name").unwrap_or_default();
@@ -59,6 +51,23 @@ impl<'a> Chosen<'a> {
             labels: matches.get_many("label").unwrap_or_default().collect(),
             image: matches.get_one::<String>("image").map(String::as_str),
         }
+    }
+
+    /// What was said, in words that no other choice has.
+    pub(super) fn words(&self) -> Vec<String> {
+        let mut words: Vec<String> = self
+            .names
+            .iter()
+            .map(|name| format!("name {name}"))
+            .collect();
+        let pattern = self.pattern.map(Regex::as_str);
+        words.extend(pattern.map(|pattern| format!("pattern {pattern}")));
+        words.extend(self.labels.iter().map(|label| match &label.value {
+            Some(value) => format!("label {}={value}", label.key),
+            None => format!("label {}", label.key),
+        }));
+        words.extend(self.image.map(|image| format!("image {image}")));
+        words
     }
 
     /// Whether some are meant, and not all.
@@ -96,6 +105,13 @@ impl<'a> Chosen<'a> {
             }
         };
         present.filter(fits).collect()
+    }
+
+    /// How many of all are left out, as they have ended or were never started; none if it is 0.
+    pub(super) fn left_out(&self, all: &[Container]) -> Option<usize> {
+        let is_over = |one: &&Container| matches!(one.state(), State::Exited | State::Created);
+        let count = all.iter().filter(is_over).count();
+        (count > 0 && !self.is_a_choice()).then_some(count)
     }
 
     /// The names that none of these has.

@@ -2,20 +2,19 @@
 
 mod chosen;
 
-use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Arg, ArgAction, ArgMatches};
 use regex_lite::Regex;
+use serde::{Deserialize, Serialize};
 use venus_collectors::state::StateFile;
 
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
-use crate::service::ServiceError;
 use crate::service::docker::{self, Container, Detail, Health, State};
 use crate::service::http::{self, Http};
 use crate::status::{
-    Findings, Limits, Outcome, Perfdata, Range, Status, Thresholds, Unit, counted,
+    Findings, Limit, Limits, Outcome, Perfdata, Range, Status, Thresholds, Unit, counted,
 };
 
 use chosen::{Chosen, Label};
@@ -33,6 +32,13 @@ pub(super) static CHECK: Check = Check {
 
 /// Of how many containers that do not run it asks why, in one run: each is a question of its own.
 const ASKED: usize = 100;
+
+/// Of more containers than these, one that has not been started since the last run is not asked
+/// how often it was restarted: about 1 ms each.
+const MANY: usize = 1000;
+
+/// After how many that cannot be asked no other is.
+const FAILED: usize = 3;
 
 /// How many are named where all is right.
 const NAMED: usize = 5;
@@ -144,17 +150,34 @@ impl<'a> Expected<'a> {
         self.restarts.warning().is_some() || self.restarts.critical().is_some()
     }
 
-    /// Where restarts are remembered from one run to the next: those of other containers of
-    /// another daemon have another file, so that checks side by side do not disturb each other.
+    /// Where restarts are remembered from one run to the next: with other arguments in another
+    /// file, so that checks side by side do not disturb each other.
     fn state_file(&self, matches: &ArgMatches, context: &Context) -> Option<StateFile> {
         if !self.counts_restarts() || self.total {
             return None;
         }
-        let mut hasher = DefaultHasher::new();
-        (http::url(matches), &self.chosen).hash(&mut hasher);
-        let name = format!("check-docker-container-{:016x}.json", hasher.finish());
+        let mut key = vec![http::url(matches)];
+        key.extend(self.chosen.words());
+        let count = self.count.map(|count| format!("count {}", count.text));
+        key.extend(count);
+        let limits = [self.restarts.warning(), self.restarts.critical()];
+        key.extend(limits.map(|limit| match limit {
+            Some(Limit::Number(number)) => number.to_string(),
+            Some(Limit::Range(range)) => range.to_string(),
+            None => String::new(),
+        }));
+        key.push(self.allow_exited.to_string());
+        let name = format!("check-docker-container-{:016x}.json", digest(&key));
         Some(StateFile::new(&context.state_dir, &name))
     }
+}
+
+/// Makes one number of many words, today and by the next release of this program: FNV-1a.
+fn digest(words: &[String]) -> u64 {
+    let bytes = words.iter().flat_map(|word| word.bytes().chain([0]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |digest, byte| {
+        (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn looks_at(matches: &ArgMatches, context: &Context) -> Vec<String> {
@@ -178,7 +201,7 @@ fn looks_at(matches: &ArgMatches, context: &Context) -> Vec<String> {
 struct Looked<'a> {
     container: &'a Container,
     detail: Option<Detail>,
-    /// How often it was restarted, where that counts.
+    /// How often it was restarted, where that counts and is known.
     restarts: Option<u64>,
 }
 
@@ -189,81 +212,173 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
         Ok(all) => all,
         Err(error) => return error.answer(),
     };
-    let mut looked = match ask(&http, &expected, &all, context) {
-        Ok(looked) => looked,
-        Err(error) => return error.answer(),
-    };
-    let mut notes = Vec::new();
-    let mut is_first = false;
-    if let Some(file) = expected.state_file(matches, context) {
+    let (mut findings, mut notes) = (Findings::default(), Vec::new());
+    let file = expected.state_file(matches, context);
+    // `None` if it cannot be told.
+    let mut before = None;
+    if let Some(file) = &file {
         context.step(format!("reading {}", file.path().display()));
-        let (before, damaged): (Option<Restarts>, _) = file.read()?;
-        notes.extend(damaged.map(|damaged| damaged.to_string()));
-        is_first = before.is_none();
-        let now = since(before.as_ref(), &mut looked);
-        context.step(format!("writing {}", file.path().display()));
-        file.write(&Some(now))?;
+        match file.read::<Option<Remembered>>() {
+            Ok((remembered, damaged)) => {
+                notes.extend(damaged.map(|damaged| damaged.to_string()));
+                before = Some(remembered);
+            }
+            // All else is known.
+            Err(error) => findings.add(Status::Unknown, error.to_string()),
+        }
     }
-    let mut outcome = judge(&looked, &expected, is_first);
+    let last = before.as_ref().and_then(Option::as_ref);
+    let mut looked = ask(&http, &expected, &all, last, context, &mut findings);
+    let is_first = file.is_some() && matches!(before, Some(None));
+    if let Some(file) = file {
+        if before.is_some() {
+            let now = since(last, &mut looked, context.now);
+            context.step(format!("writing {}", file.path().display()));
+            if let Err(error) = file.write(&Some(now)) {
+                findings.add(Status::Unknown, error.to_string());
+            }
+        } else {
+            // How many of them are new is not known.
+            for one in &mut looked {
+                one.restarts = None;
+            }
+        }
+    }
+    let mut outcome = judge(&looked, &expected, findings, is_first);
+    if let Some(ended) = expected.chosen.left_out(&all) {
+        outcome = with_ended(outcome, ended);
+    }
     outcome.details.extend(notes);
     Ok(outcome)
 }
 
-/// The chosen ones, with details of those that do not run, and of all where restarts count.
+/// Says of those that are right how many others were not looked at.
+fn with_ended(mut outcome: Outcome, ended: usize) -> Outcome {
+    if outcome.status == Status::Ok {
+        let are = if ended == 1 { "is" } else { "are" };
+        let what = format!("; {ended} that ended or never started {are} not looked at");
+        outcome.what.push_str(&what);
+    }
+    outcome
+}
+
+/// The chosen ones, with details of those that do not run, and of all where restarts count. What
+/// could not be asked is among the findings, once for all of them.
 fn ask<'a>(
     http: &Http,
     expected: &Expected<'_>,
     all: &'a [Container],
+    last: Option<&Remembered>,
     context: &Context,
-) -> Result<Vec<Looked<'a>>, ServiceError> {
+    findings: &mut Findings,
+) -> Vec<Looked<'a>> {
+    let chosen = expected.chosen.among(all);
+    let last = last.filter(|_| chosen.len() > MANY);
     let mut looked = Vec::new();
-    let mut why = ASKED;
-    for container in expected.chosen.among(all) {
+    let (mut why, mut failed, mut unasked) = (ASKED, Vec::new(), 0_u64);
+    for container in chosen {
         let runs = matches!(container.state(), State::Running | State::Paused);
-        let mut detail = None;
-        if expected.counts_restarts() || (!runs && why > 0) {
+        let known = last.and_then(|last| last.known(container, context.now));
+        let (mut detail, mut restarts) = (None, None);
+        if runs && known.is_some() {
+            restarts = known;
+        } else if expected.counts_restarts() || (!runs && why > 0) {
             why = why.saturating_sub(usize::from(!runs));
-            detail = docker::detail(http, &container.id, context)?;
-            if detail.is_none() {
-                // It has gone since the list was made.
-                continue;
+            // Some time is left to tell of what is known.
+            if failed.len() >= FAILED || context.time_left() < context.time() / 4 {
+                unasked += 1;
+            } else {
+                match docker::detail(http, &container.id, context) {
+                    Ok(Some(told)) => {
+                        restarts = expected.counts_restarts().then_some(told.restart_count);
+                        detail = Some(told);
+                    }
+                    // It has gone since the list was made.
+                    Ok(None) => continue,
+                    Err(error) => failed.push(error),
+                }
             }
         }
-        let count = detail.as_ref().map(|detail| detail.restart_count);
         looked.push(Looked {
             container,
             detail,
-            restarts: count.filter(|_| expected.counts_restarts()),
+            restarts,
         });
     }
-    Ok(looked)
+    let others = unasked + failed.len().saturating_sub(1) as u64;
+    if let Some(error) = failed.first() {
+        let others = match others {
+            0 => String::new(),
+            others => format!("; {} not asked either", counted(others, "other")),
+        };
+        findings.add(error.status(), format!("{error}{others}"));
+    } else if unasked > 0 {
+        let of = counted(unasked, "container");
+        let what = format!("no time to ask {of}; choose fewer, or give a longer --timeout");
+        findings.add(Status::Unknown, what);
+    }
+    looked
 }
 
-/// The restarts of each container, by its id.
-type Restarts = BTreeMap<String, u64>;
+/// What is kept from one run to the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Remembered {
+    /// When that was, in seconds since the epoch.
+    time: u64,
+    /// The restarts of each container, by its id.
+    restarts: BTreeMap<String, u64>,
+    /// Those that were there, and could not be asked.
+    unasked: BTreeSet<String>,
+}
+
+impl Remembered {
+    /// The restarts of one that runs since before that time, which are the same as then.
+    fn known(&self, container: &Container, now: u64) -> Option<u64> {
+        /// The clock may have been set a little, and the list is older than the time.
+        const SPARE: u64 = 10;
+        let elapsed = now.checked_sub(self.time)?.saturating_add(SPARE);
+        if self.unasked.contains(&container.id) || container.up_at_least()? <= elapsed {
+            return None;
+        }
+        self.restarts.get(&container.id).copied()
+    }
+}
 
 /// Makes of all restarts those since the last run; all of them now, to be remembered.
-fn since(before: Option<&Restarts>, looked: &mut [Looked<'_>]) -> Restarts {
-    let mut now = Restarts::new();
+fn since(before: Option<&Remembered>, looked: &mut [Looked<'_>], time: u64) -> Remembered {
+    let mut now = Remembered {
+        time,
+        ..Remembered::default()
+    };
     for one in looked {
-        let Some(count) = one.restarts else { continue };
         let id = &one.container.id;
-        now.insert(id.clone(), count);
-        one.restarts = Some(match before {
-            // Of the first run nothing can be told. Of a container that is new all counts, and so
-            // does it of one that somebody has started again, from when it is counted anew.
-            None => 0,
-            Some(before) => match before.get(id) {
-                Some(last) if *last <= count => count - last,
-                Some(_) | None => count,
-            },
+        let last = before.and_then(|before| before.restarts.get(id).copied());
+        let Some(count) = one.restarts else {
+            // The next run counts from the last one that was told.
+            now.unasked.insert(id.clone());
+            now.restarts.extend(last.map(|last| (id.clone(), last)));
+            continue;
+        };
+        now.restarts.insert(id.clone(), count);
+        let was_unasked = before.is_none_or(|before| before.unasked.contains(id));
+        one.restarts = Some(match last {
+            Some(last) if last <= count => count - last,
+            // Of the first run nothing can be told, nor of one that was not asked then.
+            None if was_unasked => 0,
+            // Of a container that is new all counts, and so does it of one that somebody has
+            // started again, from when it is counted anew.
+            Some(_) | None => count,
         });
     }
     now
 }
 
-fn judge(looked: &[Looked<'_>], expected: &Expected<'_>, is_first: bool) -> Outcome {
-    let mut findings = Findings::default();
+fn judge(
+    looked: &[Looked<'_>],
+    expected: &Expected<'_>,
+    mut findings: Findings,
+    is_first: bool,
+) -> Outcome {
     let mut restarts = Vec::new();
     let (mut running, mut unhealthy, mut ended_well) = (Vec::new(), 0_u64, 0_u64);
     for one in looked {
@@ -293,8 +408,10 @@ fn judge(looked: &[Looked<'_>], expected: &Expected<'_>, is_first: bool) -> Outc
                 "since the last run"
             };
             let times = counted(count, "time");
-            let what = format!("{name} was restarted {times} {since}");
-            findings.add(expected.restarts.judge(count), what);
+            let status = expected.restarts.judge(count);
+            let reached = limits::reached(&expected.restarts, status);
+            let what = format!("{name} was restarted {times} {since}{reached}");
+            findings.add(status, what);
             let figure = Perfdata::new(format!("{name} restarts"), count, Unit::None);
             restarts.push(figure.thresholds(expected.restarts.thresholds()).min(0));
         }
@@ -370,4 +487,75 @@ fn told(state: State, one: &Looked<'_>) -> String {
         told.push_str(&format!(": {error}"));
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn containers(status: &str) -> Vec<Container> {
+        let json = format!(r#"[{{"Id":"a","State":"running","Status":"{status}"}}]"#);
+        serde_json::from_str(&json).unwrap()
+    }
+
+    fn told(all: &[Container], restarts: Option<u64>) -> Looked<'_> {
+        Looked {
+            container: &all[0],
+            detail: None,
+            restarts,
+        }
+    }
+
+    #[test]
+    fn a_state_is_called_the_same_by_each_release() {
+        let words = ["unix:///var/run/docker.sock", "name web"].map(str::to_owned);
+        assert_eq!(digest(&words), 0x5c7d_56c2_2236_074b);
+        assert_ne!(
+            digest(&["ab".to_owned()]),
+            digest(&["a", "b"].map(str::to_owned))
+        );
+    }
+
+    #[test]
+    fn one_that_was_not_asked_is_counted_from_the_last_that_it_told() {
+        let all = containers("Up 5 seconds");
+        let mut looked = [told(&all, None)];
+        let first = since(None, &mut looked, 100);
+        assert!(first.unasked.contains("a") && first.restarts.is_empty());
+        // What it had before anybody asked is not new.
+        let mut looked = [told(&all, Some(3))];
+        let second = since(Some(&first), &mut looked, 200);
+        assert_eq!(looked[0].restarts, Some(0));
+        let third = since(Some(&second), &mut [told(&all, None)], 300);
+        assert_eq!(third.restarts["a"], 3);
+        let mut looked = [told(&all, Some(5))];
+        since(Some(&third), &mut looked, 400);
+        assert_eq!(looked[0].restarts, Some(2));
+        // Another that is new counts in full.
+        let mut looked = [told(&all, Some(5))];
+        since(Some(&Remembered::default()), &mut looked, 400);
+        assert_eq!(looked[0].restarts, Some(5));
+    }
+
+    #[test]
+    fn one_that_runs_on_since_the_last_run_has_as_many_restarts_as_then() {
+        let mut last = Remembered {
+            time: 1000,
+            restarts: [("a".to_owned(), 3)].into(),
+            unasked: BTreeSet::new(),
+        };
+        for (status, now, expected) in [
+            ("Up 5 minutes", 1060, Some(3)),
+            ("Up About a minute", 1060, None),
+            ("Up 5 minutes", 1290, None),
+            ("Up 5 minutes", 999, None),
+            ("Up Less than a second", 1000, None),
+            ("", 1000, None),
+        ] {
+            let known = last.known(&containers(status)[0], now);
+            assert_eq!(known, expected, "{status} {now}");
+        }
+        last.unasked.insert("a".to_owned());
+        assert_eq!(last.known(&containers("Up 5 minutes")[0], 1060), None);
+    }
 }

@@ -1,5 +1,6 @@
 //! The classic Swarm, as its manager sees it.
 
+use crate::check::limits;
 use crate::check::swarm::Expected;
 use crate::service::swarm::{Classic, Engine};
 use crate::status::{Findings, Outcome, Perfdata, Status, Unit, counted};
@@ -39,10 +40,15 @@ pub(super) fn judge(classic: &Classic, expected: &Expected<'_>) -> Result<Outcom
         }
         if let Some(count) = engine.containers {
             all_containers = all_containers.saturating_add(count);
-            let what = format!("{name} has {}", counted(count, "container"));
-            findings.add(expected.containers.judge(count), what);
+            let status = expected.containers.judge(count);
+            let reached = limits::reached(&expected.containers, status);
+            let count_of = counted(count, "container");
+            findings.add(status, format!("{name} has {count_of}{reached}"));
             let figure = Perfdata::new(format!("{name} containers"), count, Unit::None);
             perfdata.push(figure.thresholds(expected.containers.thresholds()).min(0));
+        } else if expected.counts_containers() {
+            let what = format!("{name} does not tell how many containers it has");
+            findings.add(Status::Unknown, what);
         }
     }
     for name in &expected.nodes {

@@ -126,7 +126,7 @@ fn of_member(
         error => format!(": {error}"),
     };
     match member.local_node_state.as_str() {
-        "active" if member.control_available => mode::look(http, expected, context),
+        "active" if member.control_available => Ok(mode::look(http, expected, context)),
         "active" => {
             let managers: Vec<&str> = member.managers().collect();
             let who = if managers.is_empty() {

@@ -2,56 +2,66 @@
 
 use std::collections::HashMap;
 
+use crate::check::limits;
 use crate::check::swarm::Expected;
 use crate::context::Context;
-use crate::service::ServiceError;
 use crate::service::http::Http;
-use crate::service::swarm::{Kind, Node, Swarm, Tasks, last_failure};
+use crate::service::swarm::{Kind, Node, Seen, Swarm, Tasks, last_failure};
 use crate::status::{Findings, Outcome, Perfdata, Status, Unit, counted};
 
 /// Of how many services that do not run it asks why, in one run: each is a question of its own.
 const ASKED: usize = 10;
 
 /// Asks, and judges.
-pub(super) fn look(
-    http: &Http,
-    expected: &Expected<'_>,
-    context: &Context,
-) -> Result<Outcome, ServiceError> {
-    let swarm = Swarm::ask(http, context)?;
-    let tasks = looked_at(&swarm, expected);
+pub(super) fn look(http: &Http, expected: &Expected<'_>, context: &Context) -> Outcome {
+    let seen = Swarm::look(http, context);
+    let tasks = looked_at(&seen, expected);
     let mut why = HashMap::new();
     let lacking = tasks
         .iter()
         .filter(|tasks| tasks.done < tasks.wanted && tasks.waits.is_none());
     for tasks in lacking.take(ASKED) {
-        if let Some(failure) = last_failure(http, tasks.service, context)? {
-            why.insert(tasks.service.id.as_str(), failure);
+        match last_failure(http, tasks.service, context) {
+            Ok(Some(failure)) => {
+                why.insert(tasks.service.id.as_str(), failure);
+            }
+            Ok(None) => {}
+            // That something is lacking is known, if not why.
+            Err(_) => break,
         }
     }
-    Ok(judge(&swarm, &tasks, &why, expected))
+    judge(&seen, &tasks, &why, expected)
 }
 
-fn looked_at<'a>(swarm: &'a Swarm, expected: &Expected<'_>) -> Vec<Tasks<'a>> {
-    let mut tasks = swarm.tasks();
+/// Nothing can be told of services without their tasks.
+fn looked_at<'a>(seen: &'a Seen, expected: &Expected<'_>) -> Vec<Tasks<'a>> {
+    if !seen.has_tasks {
+        return Vec::new();
+    }
+    let mut tasks = seen.swarm.tasks();
     tasks.retain(|tasks| expected.all() || expected.services.contains(&tasks.service.name()));
     tasks
 }
 
 fn judge(
-    swarm: &Swarm,
+    seen: &Seen,
     tasks: &[Tasks<'_>],
     why: &HashMap<&str, String>,
     expected: &Expected<'_>,
 ) -> Outcome {
     let (mut findings, mut right, mut perfdata) = (Findings::default(), Vec::new(), Vec::new());
-    if expected.services.is_empty() || !expected.nodes.is_empty() {
-        nodes(swarm, expected, &mut findings, &mut right, &mut perfdata);
+    for error in &seen.errors {
+        findings.add(error.status(), error.to_string());
     }
-    if expected.all() {
-        managers(swarm, &mut findings, &mut right, &mut perfdata);
+    let of_nodes = expected.services.is_empty() || !expected.nodes.is_empty();
+    if of_nodes && seen.has_nodes {
+        nodes(seen, expected, &mut findings, &mut right, &mut perfdata);
     }
-    if expected.nodes.is_empty() || !expected.services.is_empty() {
+    if expected.all() && seen.has_nodes {
+        managers(&seen.swarm, &mut findings, &mut right, &mut perfdata);
+    }
+    let of_services = expected.nodes.is_empty() || !expected.services.is_empty();
+    if of_services && seen.has_services && seen.has_tasks {
         services(
             tasks,
             why,
@@ -67,12 +77,13 @@ fn judge(
 }
 
 fn nodes(
-    swarm: &Swarm,
+    seen: &Seen,
     expected: &Expected<'_>,
     findings: &mut Findings,
     right: &mut Vec<String>,
     perfdata: &mut Vec<Perfdata>,
 ) {
+    let swarm = &seen.swarm;
     let is_looked_at = |node: &&Node| {
         expected.nodes.is_empty()
             || expected.nodes.contains(&node.name())
@@ -89,19 +100,24 @@ fn nodes(
         };
         match (node.status.state.as_str(), node.availability()) {
             ("ready", "active") => ready += 1,
-            (_, "drain" | "pause") if expected.allow_drained => {}
+            (_, "drain") | ("ready", "pause") if expected.allow_drained => {}
             ("ready", "drain") => findings.add(Status::Warning, format!("{name} is drained")),
             ("ready", "pause") => findings.add(Status::Warning, format!("{name} is paused")),
+            ("", _) | ("ready", "") => {
+                findings.add(Status::Unknown, format!("{name} does not tell how it is"));
+            }
             ("ready", other) => findings.add(Status::Unknown, format!("{name} is set to {other}")),
             (state, _) => findings.add(Status::Critical, format!("{name} is {state}{why}")),
         }
-        if expected.counts_containers() {
+        if expected.counts_containers() && seen.has_tasks {
             let count = containers
                 .get(node.id.as_str())
                 .copied()
                 .unwrap_or_default();
-            let what = format!("{name} has {}", counted(count, "container"));
-            findings.add(expected.containers.judge(count), what);
+            let status = expected.containers.judge(count);
+            let reached = limits::reached(&expected.containers, status);
+            let count_of = counted(count, "container");
+            findings.add(status, format!("{name} has {count_of}{reached}"));
             let figure = Perfdata::new(format!("{name} containers"), count, Unit::None);
             perfdata.push(figure.thresholds(expected.containers.thresholds()).min(0));
         }
@@ -191,6 +207,9 @@ fn services(
                     }
                 };
                 findings.add(status, what + &because);
+            }
+            Kind::Global if *wanted == 0 && expected.services.contains(&name) => {
+                findings.add(Status::Warning, format!("{name} runs on no node"));
             }
             // One that has not failed is at work.
             Kind::Job if lacks && reason.is_some() => {

@@ -6,7 +6,7 @@ mod classic;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::context::Context;
 use crate::service::ServiceError;
@@ -241,24 +241,60 @@ pub struct Swarm {
     tasks: Vec<Task>,
 }
 
+/// What could be seen of a swarm.
+#[derive(Debug)]
+pub struct Seen {
+    /// The parts that could not be asked for are empty.
+    pub swarm: Swarm,
+    /// Whether its nodes are known.
+    pub has_nodes: bool,
+    /// Whether its services are known.
+    pub has_services: bool,
+    /// Whether its tasks are known.
+    pub has_tasks: bool,
+    /// Why the rest is not.
+    pub errors: Vec<ServiceError>,
+}
+
 impl Swarm {
     /// Asks a manager for all of it.
     pub fn ask(http: &Http, context: &Context) -> Result<Self, ServiceError> {
-        let ask = || {
-            let mut nodes: Vec<Node> = http.json("/nodes", context)?;
-            nodes.sort_by(|one, other| one.name().cmp(other.name()));
-            // Asked for with their status, of which only that of jobs is looked at: that of the
-            // others counts tasks on lost nodes as running.
-            let mut services: Vec<Service> = http.json("/services?status=true", context)?;
-            services.sort_by(|one, other| one.name().cmp(other.name()));
-            let tasks = http.json(TO_RUN, context)?;
-            Ok(Self {
-                nodes,
-                services,
-                tasks,
-            })
+        let seen = Self::look(http, context);
+        match seen.errors.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(seen.swarm),
+        }
+    }
+
+    /// Asks a manager for all of it, each part for itself. Nothing more is asked for once it is
+    /// plain that nobody can answer.
+    #[must_use]
+    pub fn look(http: &Http, context: &Context) -> Seen {
+        let mut errors = Vec::new();
+        let nodes: Option<Vec<Node>> = part(http, "/nodes", context, &mut errors);
+        // Asked for with their status, of which only that of jobs is looked at: that of the
+        // others counts tasks on lost nodes as running.
+        let services: Option<Vec<Service>> =
+            part(http, "/services?status=true", context, &mut errors);
+        let tasks: Option<Vec<Task>> = part(http, TO_RUN, context, &mut errors);
+        let [has_nodes, has_services, has_tasks] =
+            [nodes.is_some(), services.is_some(), tasks.is_some()];
+        let mut swarm = Self {
+            nodes: nodes.unwrap_or_default(),
+            services: services.unwrap_or_default(),
+            tasks: tasks.unwrap_or_default(),
         };
-        ask().map_err(leaderless)
+        let by_name = |one: &Node, other: &Node| one.name().cmp(other.name());
+        swarm.nodes.sort_by(by_name);
+        let by_name = |one: &Service, other: &Service| one.name().cmp(other.name());
+        swarm.services.sort_by(by_name);
+        Seen {
+            swarm,
+            has_nodes,
+            has_services,
+            has_tasks,
+            errors,
+        }
     }
 
     /// How each service does, by name.
@@ -309,6 +345,21 @@ impl Swarm {
         }
         of
     }
+}
+
+/// One list. `None`, and why among the errors, if it cannot be had.
+fn part<T: DeserializeOwned>(
+    http: &Http,
+    path: &str,
+    context: &Context,
+    errors: &mut Vec<ServiceError>,
+) -> Option<Vec<T>> {
+    let is_away = |error: &ServiceError| matches!(error, ServiceError::Away(_));
+    if errors.iter().any(is_away) {
+        return None;
+    }
+    let list = http.json(path, context).map_err(leaderless);
+    list.map_err(|error| errors.push(error)).ok()
 }
 
 /// Why the last task of a service that failed did so, of a job's present run alone.
