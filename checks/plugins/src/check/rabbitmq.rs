@@ -97,6 +97,10 @@ impl Judged {
                      let this user write there, or give --no-publish"
                 ),
             ),
+            Publishing::Unclear(why) => judged.findings.add(
+                Status::Unknown,
+                format!("whether publishers are blocked is not known: {why}"),
+            ),
         }
         for (name, queue) in &seen.queues {
             let queue = match queue {
@@ -117,10 +121,14 @@ impl Judged {
                 let what = format!("{taken}, expected {consumers}");
                 judged.findings.add(Status::Critical, what);
             }
-            judged.findings.add(
-                limits.judge(queue.messages),
-                format!("{} wait in {name}", counted(queue.messages, "message")),
+            let status = limits.judge(queue.messages);
+            let (waiting, reached) = (
+                counted(queue.messages, "message"),
+                limits::reached(limits, status),
             );
+            judged
+                .findings
+                .add(status, format!("{waiting} wait in {name}{reached}"));
             if seen.queues.len() <= TOLD {
                 judged.right.push(taken);
             }

@@ -44,18 +44,21 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let limits = limits::given(matches, Limits::at_least, [Some(1000.0), Some(10_000.0)])?;
     let wanted = matches.get_one("consumers").copied().unwrap_or(1);
     let http = Http::of(matches, context)?;
-    match ask(&http, context) {
-        Ok((info, unhealthy)) => Ok(judge(&info, unhealthy, wanted, &limits)),
+    match sensu::info(&http, context) {
+        Ok(info) => {
+            let unhealthy = sensu::unhealthy(&http, context);
+            Ok(judge(&info, unhealthy, wanted, &limits))
+        }
         Err(error) => error.answer(),
     }
 }
 
-fn ask(http: &Http, context: &Context) -> Result<(sensu::Info, Option<String>), ServiceError> {
-    let info = sensu::info(http, context)?;
-    Ok((info, sensu::unhealthy(http, context)?))
-}
-
-fn judge(info: &sensu::Info, unhealthy: Option<String>, wanted: u64, limits: &Limits) -> Outcome {
+fn judge(
+    info: &sensu::Info,
+    unhealthy: Result<Option<String>, ServiceError>,
+    wanted: u64,
+    limits: &Limits,
+) -> Outcome {
     let mut findings = Findings::default();
     for (connected, to) in [
         (info.transport.connected, "the transport"),
@@ -68,6 +71,7 @@ fn judge(info: &sensu::Info, unhealthy: Option<String>, wanted: u64, limits: &Li
             );
         }
     }
+    let is_connected = findings.worst() == Status::Ok;
     let (mut perfdata, mut right) = (Vec::new(), Vec::new());
     for (name, queue) in info.transport.queues() {
         if let Some(consumers) = queue.consumers {
@@ -80,18 +84,23 @@ fn judge(info: &sensu::Info, unhealthy: Option<String>, wanted: u64, limits: &Li
             perfdata.push(Perfdata::new(format!("{name} consumers"), consumers, Unit::None).min(0));
         }
         if let Some(messages) = queue.messages {
-            findings.add(
-                limits.judge(messages),
-                format!("{messages} {name} wait to be taken"),
-            );
+            let status = limits.judge(messages);
+            let reached = limits::reached(limits, status);
+            findings.add(status, format!("{messages} {name} wait{reached}"));
             let figure = Perfdata::new(format!("{name} messages"), messages, Unit::None);
             perfdata.push(figure.thresholds(limits.thresholds()).min(0));
         }
     }
-    if let Some(why) = unhealthy
-        && findings.worst() == Status::Ok
-    {
-        findings.add(Status::Critical, format!("/health answers {why}"));
+    if is_connected && right.len() < info.transport.queues().len() {
+        findings.add(Status::Unknown, "the API does not tell its queues");
+    }
+    match unhealthy {
+        // That it has no connection is what it would say.
+        Ok(Some(why)) if is_connected => {
+            findings.add(Status::Critical, format!("/health answers {why}"));
+        }
+        Ok(_) => {}
+        Err(error) => findings.add(error.status(), error.to_string()),
     }
     let version = &info.sensu.version;
     let mut outcome = findings.outcome(format!("Sensu {version}, {}", right.join(", ")));

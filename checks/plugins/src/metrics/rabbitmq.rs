@@ -30,6 +30,11 @@ fn run(matches: &ArgMatches, context: &Context, figures: &mut Figures) -> Result
         Publishing::Untried => {}
         Publishing::Taken => figures.add(&["blocked"], 0_u8),
         Publishing::Blocked(_) => figures.add(&["blocked"], 1_u8),
+        Publishing::Unclear(why) => {
+            figures.problem(format!(
+                "whether publishers are blocked is not known: {why}"
+            ));
+        }
         Publishing::Refused(refusal) => {
             figures.problem(format!(
                 "whether publishers are blocked is not known: {refusal}"

@@ -75,7 +75,7 @@ fn a_broker_that_works_and_what_may_be_wrong_with_its_queues() {
     );
     says(
         &[&args[..], &["--perfdata"]].concat(),
-        "CheckRabbitMQ WARNING: 1200 messages wait in results | \
+        "CheckRabbitMQ WARNING: 1200 messages wait in results, threshold 1000 | \
          'keepalives messages'=3;1000;10000;0 'keepalives consumers'=1;;;0 \
          'results messages'=1200;1000;10000;0 'results consumers'=2;;;0",
         1,
@@ -83,7 +83,7 @@ fn a_broker_that_works_and_what_may_be_wrong_with_its_queues() {
     says(
         &[&args[..], &["-c", "1200", "--consumers", "2"]].concat(),
         "CheckRabbitMQ CRITICAL: keepalives taken by 1 consumer, expected 2; \
-         1200 messages wait in results",
+         1200 messages wait in results, threshold 1200",
         2,
     );
     let (text, status) = check(&[&args[..], &["-w", "5", "-c", "4"]].concat());

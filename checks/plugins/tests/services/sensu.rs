@@ -25,7 +25,7 @@ fn a_server_that_works_and_what_may_be_wrong_with_it() {
     );
     says(
         &[&args[..], &["-w", "100", "-c", "500"]].concat(),
-        "CheckSensu WARNING: 120 results wait to be taken",
+        "CheckSensu WARNING: 120 results wait, threshold 100",
         1,
     );
     says(
@@ -39,6 +39,23 @@ fn a_server_that_works_and_what_may_be_wrong_with_it() {
         &["check-sensu", "--url", &url],
         "CheckSensu CRITICAL: /health answers 412 \"[\"not connected to redis\"]\"",
         2,
+    );
+    // Neither hides the other.
+    let url = server(&healthy, (412, "no")).url();
+    says(
+        &["check-sensu", "--url", &url, "-w", "100", "-c", "500"],
+        "CheckSensu CRITICAL: /health answers 412 \"no\"; 120 results wait, threshold 100",
+        2,
+    );
+    let silent = healthy
+        .replace("3,", "null,")
+        .replace("120,", "null,")
+        .replace(":1}", ":null}");
+    let url = server(&silent, (204, "")).url();
+    says(
+        &["check-sensu", "--url", &url],
+        "CheckSensu UNKNOWN: the API does not tell its queues",
+        3,
     );
     let cut_off = fixture("services/sensu/info-without-transport.json");
     let url = server(&cut_off, (503, "")).url();

@@ -115,7 +115,7 @@ fn queues_and_their_consumers() {
     asked.comes_to_say(&limits("10", "30"), "CRITICAL: 30 messages wait in backlog");
     asked.says(
         &limits("30", "31"),
-        "WARNING: 30 messages wait in backlog",
+        "WARNING: 30 messages wait in backlog, threshold 30",
         1,
     );
     broker.ctl(&["purge_queue", "-p", &vhost.name, "backlog"]);

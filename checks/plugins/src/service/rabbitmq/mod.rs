@@ -138,6 +138,8 @@ pub enum Publishing {
     Blocked(String),
     /// This user may not.
     Refused(Refusal),
+    /// The broker did not tell, and why.
+    Unclear(String),
 }
 
 impl Broker {
@@ -150,7 +152,10 @@ impl Broker {
         for queue in &self.queues {
             queues.push((queue.clone(), session.declare(queue, context)?));
         }
-        let publishing = session.leave(self.publish, context)?;
+        // The queues are known by now, whatever comes of the rest.
+        let publishing = session
+            .leave(self.publish, context)
+            .unwrap_or_else(|error| Publishing::Unclear(error.to_string()));
         Ok(Seen {
             product: session.product,
             opened,

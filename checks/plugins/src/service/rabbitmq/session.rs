@@ -1,6 +1,7 @@
 //! The few steps from connecting to leaving.
 
 use std::io::Write;
+use std::time::Duration;
 
 use crate::context::Context;
 use crate::service::ServiceError;
@@ -19,6 +20,9 @@ const HEARTBEAT: u16 = 5;
 
 /// A queue that there is not: what is published to it goes nowhere.
 const NOBODY: &str = "venus-checks.nobody";
+
+/// How many words of a broker are waited through for its goodbye.
+const GOODBYE: usize = 8;
 
 /// A client's connection to a broker, with the one channel that it has.
 pub(super) struct Session<'a> {
@@ -152,6 +156,7 @@ impl<'a> Session<'a> {
         context: &Context,
     ) -> Result<Publishing, ServiceError> {
         self.begin("leaving", context);
+        self.patience(context.time_left() / 2)?;
         let mut publishing = Publishing::Untried;
         if publish {
             self.begin("publishing to nobody at", context);
@@ -180,12 +185,18 @@ impl<'a> Session<'a> {
         }
         self.send(&wire::method(0, (10, 50), &no_reason))?;
         // All is known. That it says goodbye is politeness, without which nothing is missing.
-        while let Ok(said) = self.next() {
-            if said == Method::CloseOk {
+        self.patience(context.time_left() / 4)?;
+        for _ in 0..GOODBYE {
+            if !matches!(self.next(), Ok(said) if said != Method::CloseOk) {
                 break;
             }
         }
         Ok(publishing)
+    }
+
+    fn patience(&self, time: Duration) -> Result<(), ServiceError> {
+        let set = self.stream.be_patient(time);
+        set.map_err(|error| broke(&self.doing, &error))
     }
 
     fn begin(&mut self, what: impl Into<String>, context: &Context) {

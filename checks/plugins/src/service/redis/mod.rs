@@ -81,7 +81,7 @@ fn ask(access: &Access, context: &Context) -> Result<Seen, ServiceError> {
     let mut maxclients = info.number("maxclients");
     // Before Redis 7 INFO does not say it. Where that is renamed or forbidden, it is not known.
     if maxclients.is_none()
-        && let Reply::Array(pair) = connection.reply(&["CONFIG", "GET", "maxclients"], context)?
+        && let Ok(Reply::Array(pair)) = connection.reply(&["CONFIG", "GET", "maxclients"], context)
         && let [_, Reply::Text(number)] = &pair[..]
     {
         maxclients = number.parse().ok();

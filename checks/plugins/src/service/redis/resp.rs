@@ -3,8 +3,10 @@
 
 use std::io::{self, BufRead, Read};
 
-/// How long a bulk string may be, in bytes: what INFO says of 10,000 replicas has some 1 MB.
+/// How long a reply may be in all, in bytes: what INFO says of 10,000 replicas has some 1 MB.
 const LARGEST: u64 = 16 << 20;
+/// What an element of an array takes at least, in bytes.
+const ELEMENT: u64 = 64;
 
 /// How long a line may be, in bytes: an error, or a number.
 const LONGEST_LINE: u64 = 64 << 10;
@@ -52,10 +54,12 @@ pub(super) fn command(words: &[&str]) -> Vec<u8> {
 
 /// The next reply.
 pub(super) fn read(from: &mut impl BufRead) -> Result<Reply, RespError> {
-    read_within(from, 0)
+    read_within(from, 0, &mut LARGEST.clone())
 }
 
-fn read_within(from: &mut impl BufRead, depth: u8) -> Result<Reply, RespError> {
+/// `left` is how long the rest of the whole reply may be.
+fn read_within(from: &mut impl BufRead, depth: u8, left: &mut u64) -> Result<Reply, RespError> {
+    const TOO_LONG: RespError = RespError::Foreign("it says a length that none of its answers has");
     let mut kind = [0];
     from.read_exact(&mut kind)?;
     let [kind] = kind;
@@ -78,6 +82,8 @@ fn read_within(from: &mut impl BufRead, depth: u8) -> Result<Reply, RespError> {
         });
     };
     let line = String::from_utf8_lossy(line);
+    let spent = ELEMENT + u64::try_from(line.len()).unwrap_or(u64::MAX);
+    *left = left.checked_sub(spent).ok_or(TOO_LONG)?;
     let length = |most: u64| -> Result<Option<u64>, RespError> {
         match line.parse() {
             Ok(-1) => Ok(None),
@@ -94,9 +100,10 @@ fn read_within(from: &mut impl BufRead, depth: u8) -> Result<Reply, RespError> {
     match kind {
         b'-' => Ok(Reply::Error(line.into_owned())),
         b'$' => {
-            let Some(length) = length(LARGEST)? else {
+            let Some(length) = length(*left)? else {
                 return Ok(Reply::Nil);
             };
+            *left -= length;
             let mut text = Vec::new();
             from.take(length + 2).read_to_end(&mut text)?;
             match text.strip_suffix(b"\r\n") {
@@ -118,7 +125,7 @@ fn read_within(from: &mut impl BufRead, depth: u8) -> Result<Reply, RespError> {
                     "it answers with too many lists in lists",
                 ));
             }
-            let elements = (0..length).map(|_| read_within(from, depth + 1));
+            let elements = (0..length).map(|_| read_within(from, depth + 1, left));
             Ok(Reply::Array(elements.collect::<Result<_, _>>()?))
         }
         _ => Ok(Reply::Text(line.into_owned())),
@@ -128,6 +135,29 @@ fn read_within(from: &mut impl BufRead, depth: u8) -> Result<Reply, RespError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reply_has_an_end_in_all() {
+        let text = vec![b'x'; 1 << 20];
+        let one = [b"$1048576\r\n", &text[..], b"\r\n"].concat();
+        let many = |count: usize| {
+            let mut reply = format!("*{count}\r\n").into_bytes();
+            reply.extend(one.repeat(count));
+            reply
+        };
+        assert!(read(&mut &many(15)[..]).is_ok());
+        assert!(matches!(
+            read(&mut &many(17)[..]),
+            Err(RespError::Foreign(_))
+        ));
+        // Lists within lists, of nothing.
+        let empty = "*0\r\n".repeat(1024);
+        let nested = format!("*1024\r\n{}", format!("*1024\r\n{empty}").repeat(1024));
+        assert!(matches!(
+            read(&mut nested.as_bytes()),
+            Err(RespError::Foreign(_))
+        ));
+    }
     use proptest::prelude::*;
 
     #[test]

@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, value_parser};
 use rustls::crypto::ring;
@@ -144,6 +145,18 @@ impl Stream {
                 .map_err(|error| broke(&doing, &error))?;
         }
         Ok(Self::Tls(Box::new(StreamOwned::new(connection, tcp))))
+    }
+}
+
+impl Stream {
+    /// How long one read may take from now on.
+    pub fn be_patient(&self, time: Duration) -> io::Result<()> {
+        let stream = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        };
+        // None at all is no time limit.
+        stream.set_read_timeout(Some(time.max(Duration::from_millis(1))))
     }
 }
 
