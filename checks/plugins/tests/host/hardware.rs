@@ -82,6 +82,23 @@ fn arrays_that_are_whole_or_not() {
         "md0 : inactive sda1[0](S)\n      1 blocks super 1.2\n",
     );
     says(&[], "CRITICAL: md0 is inactive", 2);
+    // A container of a controller's arrays is never active; they are.
+    let controller = "md126 : active raid1 sda[1] sdb[0]\n      \
+        1 blocks super external:/md127/0 [2/2] [UU]\n\
+        md127 : inactive sdb[1](S) sda[0](S)\n      6306 blocks super external:imsm\n";
+    host.write("proc/mdstat", controller);
+    says(
+        &["--array", "md127"],
+        "OK: md126 (raid1) has all 2 members",
+        0,
+    );
+    let inactive = controller
+        .replace("active raid1", "inactive")
+        .replace(" [2/2] [UU]", "");
+    host.write("proc/mdstat", &inactive);
+    says(&[], "CRITICAL: md126 is inactive", 2);
+    host.write("proc/mdstat", &controller.replace(" [2/2] [UU]", ""));
+    says(&[], "UNKNOWN: md126 (raid1) does not tell its members", 3);
     host.write("proc/mdstat", "Personalities :\nunused devices: <none>\n");
     says(&[], "UNKNOWN: no array in HOST/proc/mdstat", 3);
 }
@@ -152,6 +169,18 @@ fn sensors_by_their_own_limits_or_by_given_ones() {
          cannot understand HOST/sys/class/hwmon/hwmon0/temp1_fault: it is not a whole number",
         2,
     );
+    // Where drivers of older kernels have them, and another chip's sensors beside it.
+    let old = "sys/class/hwmon/hwmon1/device";
+    for (file, text) in [
+        ("name", "it87"),
+        ("temp1_input", "61000"),
+        ("temp1_max", "60000"),
+    ] {
+        host.write(&format!("{old}/{file}"), &format!("{text}\n"));
+    }
+    write("temp1_fault", "0");
+    write("fan1_input", "1250");
+    says(&[], "WARNING: it87 temp1 has 61°C, threshold 60°C", 1);
     let none =
         "CheckTemperature UNKNOWN: no sensor of temperature or fan below HOST/sys/class/hwmon";
     Host::new().says("check-temperature", &[], none, 3);
