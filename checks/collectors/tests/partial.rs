@@ -1,6 +1,7 @@
 //! Collectors where a part of what they read is elsewhere, or cannot be read.
 #![allow(
     clippy::unwrap_used,
+    clippy::unnecessary_debug_formatting,
     clippy::indexing_slicing,
     reason = "tests may fail loudly"
 )]

@@ -182,7 +182,7 @@ fn names(matches: &ArgMatches, context: &Context) -> Result<Vec<String>, Failure
 
 /// Whether it is up as far as the admin is concerned; `ip link set IF up`. One that does not tell is.
 fn is_switched_on(folder: &Path) -> Result<bool, Failure> {
-    /// IFF_UP of netdevice(7).
+    /// `IFF_UP` of netdevice(7).
     const UP: u32 = 1;
     let path = folder.join("flags");
     let Some(text) = line(&path)? else {

@@ -182,7 +182,7 @@ fn of_kernel(log: &Path, last: Option<&Place>, context: &Context) -> Result<Logg
         .filter(|last| last.of == boot)
         .map_or(0, |last| last.next);
     let (mut lines, mut next) = (Vec::new(), from);
-    let (mut lost, mut malformed) = (0_u64, Vec::new());
+    let (mut overwritten, mut malformed) = (0_u64, Vec::new());
     let mut is_one = false;
     for line in text.lines().filter(|line| !line.starts_with(' ')) {
         let Some(record) = Record::parse(line) else {
@@ -193,7 +193,7 @@ fn of_kernel(log: &Path, last: Option<&Place>, context: &Context) -> Result<Logg
         if record.number < from {
             continue;
         }
-        lost = lost.saturating_add(record.number.saturating_sub(next));
+        overwritten = overwritten.saturating_add(record.number.saturating_sub(next));
         next = record.number.saturating_add(1);
         if record.is_of_kernel {
             lines.push(record.text.to_owned());
@@ -206,7 +206,7 @@ fn of_kernel(log: &Path, last: Option<&Place>, context: &Context) -> Result<Logg
     Ok(Logged {
         lines,
         place: Place { of: boot, next },
-        lost: lost.saturating_sub(u64::try_from(malformed.len()).unwrap_or_default()),
+        lost: overwritten.saturating_sub(u64::try_from(malformed.len()).unwrap_or_default()),
         malformed: malformed
             .first()
             .map(|first| ((*first).to_owned(), malformed.len())),

@@ -186,12 +186,9 @@ fn sensors_by_their_own_limits_or_by_given_ones() {
     Host::new().says("check-temperature", &[], none, 3);
 }
 
-#[test]
-fn interfaces_and_what_they_counted() {
+/// A host with one interface, which is up.
+fn eth0() -> Host {
     let host = Host::new();
-    let write = |file: &str, text: &str| {
-        host.write(&format!("sys/class/net/eth0/{file}"), &format!("{text}\n"));
-    };
     for (file, text) in [
         ("operstate", "up"),
         ("speed", "1000"),
@@ -200,8 +197,17 @@ fn interfaces_and_what_they_counted() {
         ("statistics/rx_errors", "5"),
         ("statistics/tx_errors", "0"),
     ] {
-        write(file, text);
+        host.write(&format!("sys/class/net/eth0/{file}"), &format!("{text}\n"));
     }
+    host
+}
+
+#[test]
+fn interfaces_and_what_they_counted() {
+    let host = eth0();
+    let write = |file: &str, text: &str| {
+        host.write(&format!("sys/class/net/eth0/{file}"), &format!("{text}\n"));
+    };
     let says = |args: &[&str], line: &str, status| {
         let args = [&["--interface", "eth0"], args].concat();
         host.says(
@@ -248,35 +254,7 @@ fn interfaces_and_what_they_counted() {
         "WARNING: eth0 had its link come or go 1 times since the last run",
         1,
     );
-    let none = "CheckInterface UNKNOWN: no interface of hardware that is switched on below \
-                HOST/sys/class/net";
-    host.says("check-interface", &[], none, 3);
-    write("device/vendor", "0x8086");
-    for flags in ["0x1002", "0x1003"] {
-        write("flags", flags);
-        let line = if flags == "0x1002" {
-            none.to_owned()
-        } else {
-            format!("CheckInterface {first}")
-        };
-        let status = if flags == "0x1002" { 3 } else { 0 };
-        host.says("check-interface", &[], &line, status);
-    }
-    // After a boot the counters are none that came about.
-    write("carrier_changes", "2");
-    host.write("proc/sys/kernel/random/boot_id", "c-d\n");
-    says(&[], &first, 0);
-    // What older kernels say of a speed that they do not know.
-    for unknown in ["4294967295", "65535", "-1"] {
-        write("speed", unknown);
-        says(
-            &["--speed", "1000"],
-            "UNKNOWN: eth0 does not tell its speed",
-            3,
-        );
-    }
-    write("speed", "1000");
-    write("carrier_changes", "4");
+    write("carrier_changes", "5");
     says(
         &[],
         "WARNING: eth0 had its link come or go 2 times since the last run",
@@ -296,8 +274,60 @@ fn interfaces_and_what_they_counted() {
     let unread = "cannot read HOST/sys/class/net/eth0/statistics/rx_errors: No such file or \
                   directory (os error 2); is the right path given, and is it mounted?";
     says(&[], &format!("CRITICAL: eth0 is down; {unread}"), 2);
-    // Nor is it hidden by what cannot be remembered.
-    write("statistics/rx_errors", "7");
+    write("operstate", "up");
+    says(&[], &format!("UNKNOWN: {unread}"), 3);
+}
+
+#[test]
+fn interfaces_by_default_after_a_boot_and_on_older_kernels() {
+    let host = eth0();
+    let write = |file: &str, text: &str| {
+        host.write(&format!("sys/class/net/eth0/{file}"), &format!("{text}\n"));
+    };
+    let says = |args: &[&str], line: &str, status| {
+        let args = [&["--interface", "eth0"], args].concat();
+        host.says(
+            "check-interface",
+            &args,
+            &format!("CheckInterface {line}"),
+            status,
+        );
+    };
+    let first = "OK: eth0 is up at 1000 Mbit/s, counters read for the first time since boot";
+    let none = "CheckInterface UNKNOWN: no interface of hardware that is switched on below \
+                HOST/sys/class/net";
+    host.says("check-interface", &[], none, 3);
+    write("device/vendor", "0x8086");
+    for flags in ["0x1002", "0x1003"] {
+        write("flags", flags);
+        let line = if flags == "0x1002" {
+            none.to_owned()
+        } else {
+            format!("CheckInterface {first}")
+        };
+        let status = if flags == "0x1002" { 3 } else { 0 };
+        host.says("check-interface", &[], &line, status);
+    }
+    // After a boot the counters are none that came about.
+    says(&[], first, 0);
+    write("carrier_changes", "7");
+    host.write("proc/sys/kernel/random/boot_id", "c-d\n");
+    says(&[], first, 0);
+    // What older kernels say of a speed that they do not know.
+    for unknown in ["4294967295", "65535", "-1"] {
+        write("speed", unknown);
+        says(
+            &["--speed", "1000"],
+            "UNKNOWN: eth0 does not tell its speed",
+            3,
+        );
+    }
+}
+
+#[test]
+fn interfaces_that_are_down_whatever_can_be_remembered() {
+    let host = eth0();
+    host.write("sys/class/net/eth0/operstate", "down\n");
     host.write("state/check-interface.json", "{");
     let (text, status) = host.check("check-interface", &["--interface", "eth0"]);
     let start = "CheckInterface CRITICAL: eth0 is down; the state file \
@@ -308,10 +338,6 @@ fn interfaces_and_what_they_counted() {
     let start = "CheckInterface CRITICAL: eth0 is down; cannot read \
                  HOST/proc/sys/kernel/random/boot_id: No such file";
     assert!(text.starts_with(start) && status == 2, "{text}");
-    host.write("proc/sys/kernel/random/boot_id", "c-d\n");
-    host.remove("sys/class/net/eth0/statistics/rx_errors");
-    write("operstate", "up");
-    says(&[], &format!("UNKNOWN: {unread}"), 3);
 }
 
 #[test]

@@ -191,8 +191,8 @@ fn what_cannot_be_kept_hides_nothing() {
     assert!(text.starts_with(&damaged) && status == 1, "{text}");
     // The next run has a file that is whole, and it is held.
     let (text, status) = host.check("check-kernel-log", &hold);
-    let held = format!("CheckKernelLog WARNING: {found} (");
-    assert!(text.starts_with(&held) && status == 1, "{text}");
+    let again = format!("CheckKernelLog WARNING: {found} (");
+    assert!(text.starts_with(&again) && status == 1, "{text}");
     host.write("state/check-kernel-log.json", "{");
     let (text, status) = host.check("check-kernel-log", &[]);
     let damaged =
