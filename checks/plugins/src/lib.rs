@@ -11,6 +11,7 @@ mod child;
 pub mod cli;
 pub mod context;
 mod deadline;
+mod fault;
 pub mod install;
 pub mod metrics;
 mod roots;
@@ -29,6 +30,7 @@ pub use world::{World, complain, print};
 
 /// The whole program, on the real world.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    fault::answer();
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
     match World::real(&mut out, &mut err) {
         Ok(mut world) => cli::run(args, &mut world).into(),

@@ -40,15 +40,19 @@ const KINDS: [(&str, Form); 6] = [
 fn find(folder: &Path, problems: &mut Vec<CollectError>) -> io::Result<Vec<Attribute>> {
     let mut found = Vec::new();
     for (_, chip) in numbered(folder, "hwmon")? {
-        let chip_folder = folder.join(&chip);
+        let mut chip_folder = folder.join(&chip);
+        let mut files = sensors(&chip_folder)?;
+        // Drivers of older kernels, such as that of CentOS 7, have all below their device.
+        let device = chip_folder.join("device");
+        if files.is_empty() && device.is_dir() {
+            files = sensors(&device)?;
+            if !files.is_empty() {
+                chip_folder = device;
+            }
+        }
         let Some(name) = node(&chip_folder.join("name"), problems) else {
             continue;
         };
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&chip_folder)? {
-            let file = entry?.file_name();
-            files.extend(file.to_str().and_then(sensor));
-        }
         files.sort_unstable();
         for (kind, number) in files {
             let (prefix, form) = KINDS.get(kind).copied().unwrap_or(("", Form::Whole));
@@ -57,6 +61,15 @@ fn find(folder: &Path, problems: &mut Vec<CollectError>) -> io::Result<Vec<Attri
             let name = format!("{chip}_{name}.{prefix}{number}");
             found.push(Attribute::new(name, path, form));
         }
+    }
+    Ok(found)
+}
+
+/// Those that are files of this folder, in no order.
+fn sensors(folder: &Path) -> io::Result<Vec<(usize, u32)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        found.extend(entry?.file_name().to_str().and_then(sensor));
     }
     Ok(found)
 }

@@ -212,6 +212,8 @@ struct Counts {
     processes: u64,
     threads: u64,
     states: [u64; STATES.len()],
+    /// Why the first of those could not be read that are in no state.
+    unseen: Option<CollectError>,
 }
 
 impl Process {
@@ -238,9 +240,15 @@ impl Process {
             };
             name_file(file, pid, "stat");
             let failed = |file: &str, error| CollectError::read(&root.join(file), error);
-            let read = unless_ended(read_below(folder, file, text));
-            let Some(text) = read.map_err(|error| failed(file, error))? else {
-                continue;
+            let text = match unless_ended(read_below(folder, file, text)) {
+                Ok(Some(text)) => text,
+                Ok(None) => continue,
+                // It is there, and says nothing of the others.
+                Err(error) => {
+                    counts.processes += 1;
+                    counts.unseen.get_or_insert_with(|| failed(file, error));
+                    continue;
+                }
             };
             let stat = Stat::parse(text)
                 .map_err(|malformed| CollectError::malformed(&root.join(&*file), malformed))?;
@@ -336,7 +344,7 @@ impl Collector for Process {
         for (count, (name, _)) in counts.states.iter().zip(STATES) {
             lines.number(&[&self.prefix, name], *count);
         }
-        let mut unseen = Vec::new();
+        let mut unseen = Vec::from_iter(counts.unseen);
         for Chosen { node, sum, .. } in &self.chosen {
             let mut number = |name: &[u8], value: u64| lines.number(&[node, name], value);
             number(b"total_processes", sum.processes);

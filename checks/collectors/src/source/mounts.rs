@@ -79,8 +79,18 @@ impl Mount {
     }
 }
 
-/// All lines that are no comments, in order.
+/// All lines of `PROC/mounts`, in order.
 pub fn parse(text: &[u8]) -> Result<Vec<Mount>, Malformed> {
+    lines(text, None)
+}
+
+/// All lines of fstab that are no comments, in order. mount(8) takes one without options, too.
+pub fn parse_fstab(text: &[u8]) -> Result<Vec<Mount>, Malformed> {
+    lines(text, Some("defaults"))
+}
+
+/// With these options where a line has none.
+fn lines(text: &[u8], default: Option<&str>) -> Result<Vec<Mount>, Malformed> {
     let mut mounts = Vec::new();
     for (bytes, line) in text.split(|byte| *byte == b'\n').zip(1..) {
         let mut columns = fields(bytes).map(unescaped);
@@ -89,13 +99,16 @@ pub fn parse(text: &[u8]) -> Result<Vec<Mount>, Malformed> {
             Some(comment) if comment.starts_with(b"#") => continue,
             Some(device) => device,
         };
-        let mut next = || {
-            columns.next().ok_or(Malformed::Line {
-                line,
-                what: "has not four fields",
-            })
+        let what = match default {
+            Some(_) => "has not three fields",
+            None => "has not four fields",
         };
-        let (point, kind, options) = (next()?, next()?, next()?);
+        let mut next = || columns.next().ok_or(Malformed::Line { line, what });
+        let (point, kind) = (next()?, next()?);
+        let options = match (next(), default) {
+            (Err(_), Some(default)) => default.as_bytes().to_vec(),
+            (options, _) => options?,
+        };
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         mounts.push(Mount {
             device: text(device),
@@ -131,6 +144,24 @@ fn octal(text: &[u8]) -> Option<(u8, &[u8])> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn fstab_may_go_without_options() {
+        let mounts = parse_fstab(b"/dev/sda1 /data xfs\n").unwrap();
+        assert_eq!(mounts[0].options, "defaults");
+        for (text, error) in [
+            (
+                parse_fstab(b"/dev/sda1 /data\n"),
+                "line 1 has not three fields",
+            ),
+            (
+                parse(b"/dev/sda1 /data xfs\n"),
+                "line 1 has not four fields",
+            ),
+        ] {
+            assert_eq!(text.unwrap_err().to_string(), error);
+        }
+    }
 
     #[test]
     fn fields_are_taken_out_of_their_escapes() {

@@ -93,10 +93,21 @@ impl Found {
         let [offset, delay] = [answer.offset, answer.delay].map(milliseconds);
         let half = milliseconds(answer.delay / 2.0);
         let which = if offset < 0.0 { "behind" } else { "ahead" };
-        let (status, limit) = limits::judged(limits, offset.abs(), " ms");
         let is = format!("{server} is {} ms {which} (± {half} ms)", offset.abs());
-        let what = format!("{is}, threshold {limit}");
-        self.findings.add(status, what);
+        // What is wrong for sure; and what may be wrong.
+        let sure = (offset.abs() - half).max(0.0);
+        let (status, limit) = limits::judged(limits, sure, " ms");
+        let (seen, seen_limit) = limits::judged(limits, offset.abs(), " ms");
+        match (status, seen) {
+            (_, Status::Ok) => {}
+            (Status::Ok, _) => {
+                let what = format!("{is}, too unsure for the threshold {seen_limit}");
+                self.findings.add(Status::Unknown, what);
+            }
+            _ => self
+                .findings
+                .add(status, format!("{is}, threshold {limit}")),
+        }
         self.right.push(format!("{is}, stratum {}", answer.stratum));
         let label = |what: &str| format!("{server} {what}");
         let figure = Perfdata::new(label("offset"), offset.abs(), Unit::Milliseconds);
@@ -196,6 +207,15 @@ mod tests {
         says(
             -0.02,
             "WARNING: ntp1:123 is 20 ms behind (± 0.25 ms), threshold 10 ms",
+        );
+        // It may be right all the same; or it is wrong, though not for sure as much as it seems.
+        says(
+            -0.010_1,
+            "UNKNOWN: ntp1:123 is 10.1 ms behind (± 0.25 ms), too unsure for the threshold 10 ms",
+        );
+        says(
+            0.100_1,
+            "WARNING: ntp1:123 is 100.1 ms ahead (± 0.25 ms), threshold 10 ms",
         );
         says(
             3600.0,

@@ -3,17 +3,16 @@
 //! Reads `PROC/stat` twice, as a share of time takes two readings: the first is the last run's,
 //! from a state file, or with `--sleep` one taken that long before.
 
-use std::collections::BTreeMap;
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
-use serde::{Deserialize, Serialize};
 use venus_collectors::source::stat::{self, Entry, Ticks};
 use venus_collectors::state::StateFile;
 
+use crate::check::remember::{Memory, with_trouble};
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
 use crate::status::{Limits, Outcome, Perfdata, Status, Unit, hundredths};
@@ -31,15 +30,6 @@ pub(super) static CHECK: Check = Check {
 
 /// What of the time is not counted as used, if nothing else is given.
 const IDLE: [&str; 5] = ["idle", "iowait", "steal", "guest", "guest_nice"];
-
-/// The last readings, by what was checked.
-type History = BTreeMap<String, Reading>;
-
-/// Ticks since boot by [`Ticks::NAMES`]; fewer on old kernels.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Reading {
-    ticks: Vec<u64>,
-}
 
 fn arguments() -> Vec<Arg> {
     let [warning, critical] = limits::arguments(
@@ -128,26 +118,33 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let mode = Ticks::NAMES.into_iter().find(|mode| matches.get_flag(mode));
     let subject = mode.unwrap_or("total").to_uppercase();
 
-    let (before, now, details) = if let Some(time) = matches.get_one::<Duration>("sleep") {
+    let (before, now, details, trouble) = if let Some(time) = matches.get_one::<Duration>("sleep") {
         let before = wait(*time, context)?;
-        (Some(before), read(context)?, Vec::new())
+        (Some(before), read(context)?, Vec::new(), Vec::new())
     } else {
         let now = read(context)?;
-        let (before, details) = exchange(&subject, &now, matches, context)?;
-        (before, now, details)
+        let memory = Memory::read(state_file(matches, context), subject.clone(), context)?;
+        let details = memory.lost.iter().cloned().collect();
+        // Less than it was it can only be where they began anew.
+        let before = memory
+            .last()
+            .filter(|before: &Vec<u64>| sum(before) <= sum(&now));
+        // That it cannot be kept does not hide what is found now.
+        let failure = memory.write(now.clone(), context).err();
+        let trouble = failure.map(|failure| failure.to_string());
+        (before, now, details, trouble.into_iter().collect())
     };
-    // Counters that are less than they were are those of another boot.
-    let before = before.filter(|before| sum(before) <= sum(&now));
     let Some(before) = before else {
-        return Ok(Outcome {
+        let found = Outcome {
             subject,
             details,
             ..Outcome::new(
                 Status::Ok,
-                "first reading, what is used is known from the next run on; \
+                "first reading since boot, what is used is known from the next run on; \
                  --sleep 1 measures at once",
             )
-        });
+        };
+        return Ok(with_trouble(found, trouble));
     };
     let shares = Shares::between(&before, &now, &idle)?;
     let name = mode.unwrap_or("total");
@@ -160,12 +157,13 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
             figure
         }
     });
-    Ok(Outcome {
+    let found = Outcome {
         subject,
         details,
         perfdata: figures.collect(),
         ..Outcome::new(limits.judge(judged), shares.text())
-    })
+    };
+    Ok(with_trouble(found, trouble))
 }
 
 fn read(context: &Context) -> Result<Vec<u64>, Failure> {
@@ -196,25 +194,6 @@ fn wait(time: Duration, context: &Context) -> Result<Vec<u64>, Failure> {
     )]
     thread::sleep(time);
     Ok(before)
-}
-
-/// The last run's reading if there is one, and what is to be said about it. This one is kept for
-/// the next run, beside those of other modes.
-fn exchange(
-    subject: &str,
-    ticks: &[u64],
-    matches: &ArgMatches,
-    context: &Context,
-) -> Result<(Option<Vec<u64>>, Vec<String>), Failure> {
-    let file = state_file(matches, context);
-    context.step(format!("reading {}", file.path().display()));
-    let (mut history, damaged): (History, _) = file.read()?;
-    let ticks = ticks.to_vec();
-    let last = history.insert(subject.to_owned(), Reading { ticks });
-    context.step(format!("writing {}", file.path().display()));
-    file.write(&history)?;
-    let details = damaged.iter().map(ToString::to_string).collect();
-    Ok((last.map(|last| last.ticks), details))
 }
 
 /// What the time between two readings was spent on, in percent.

@@ -12,6 +12,7 @@ use clap::{Arg, ArgMatches, value_parser};
 use venus_collectors::source::text::only_line;
 use venus_collectors::state::StateFile;
 
+use crate::check::remember::{self, Memory};
 use crate::check::{Check, hold, limits};
 use crate::context::{Context, Failure};
 use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit, counted, hundredths};
@@ -107,34 +108,51 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let throttle = limits::named(matches, names, Limits::at_least, [Some(1.0), None])?;
     let folder = context.roots.sys.join(FOLDER);
     let (mut frequencies, mut throttled) = (Vec::new(), Throttled::new());
+    let mut found = Found::default();
     for processor in processors(&folder)? {
         let folder = folder.join(format!("cpu{processor}"));
         context.step(format!("reading {}", folder.display()));
-        frequencies.extend(frequency(processor, &folder.join("cpufreq"))?);
-        count(processor, &folder, &mut throttled)?;
+        // One that cannot be read says nothing of the others.
+        match frequency(processor, &folder.join("cpufreq")) {
+            Ok(frequency) => frequencies.extend(frequency),
+            Err(failure) => found.findings.add(Status::Unknown, failure.to_string()),
+        }
+        if let Err(failure) = count(processor, &folder, &mut throttled) {
+            found.findings.add(Status::Unknown, failure.to_string());
+        }
     }
-    if frequencies.is_empty() && throttled.is_empty() {
+    if frequencies.is_empty() && throttled.is_empty() && found.findings.worst() == Status::Ok {
         return Err(Failure::new(format!(
             "no frequency and no count of throttling below {}: is it a virtual machine?",
             folder.display()
         )));
     }
-    let mut found = Found::default();
     found.frequencies(&frequencies, &limits, matches);
+    // Two checks with arguments of their own count for themselves.
+    let names = [
+        "warning",
+        "critical",
+        "min",
+        "governor",
+        "throttle-warning",
+        "throttle-critical",
+    ];
+    let key = remember::key(matches, &names);
     if !throttled.is_empty() {
-        found.throttled(&throttled, &throttle, context)?;
+        match Memory::read(state_file(context), key.clone(), context) {
+            Ok(memory) => found.throttled(throttled, &throttle, memory, context),
+            Err(failure) => found.findings.add(Status::Unknown, failure.to_string()),
+        }
     }
     let mut outcome = found.findings.outcome(found.right.join(", "));
-    outcome.details.extend(found.details);
     outcome.perfdata = found.perfdata;
-    hold::apply(CHECK.name, "", outcome, matches, context)
+    Ok(hold::apply(CHECK.name, &key, outcome, matches, context))
 }
 
 #[derive(Default)]
 struct Found {
     findings: Findings,
     right: Vec<String>,
-    details: Vec<String>,
     perfdata: Vec<Perfdata>,
 }
 
@@ -195,21 +213,28 @@ impl Found {
     /// Compares with what was counted at the last run.
     fn throttled(
         &mut self,
-        now: &Throttled,
+        now: Throttled,
         limits: &Limits,
+        memory: Memory<Throttled>,
         context: &Context,
-    ) -> Result<(), Failure> {
-        let file = state_file(context);
-        context.step(format!("reading {}", file.path().display()));
-        let (before, damaged): (Throttled, _) = file.read()?;
-        self.details.extend(damaged.iter().map(ToString::to_string));
+    ) {
+        if let Some(lost) = &memory.lost {
+            self.findings.add(Status::Unknown, lost);
+        }
+        let is_first = memory.is_first();
+        // After a boot all are new.
+        let before = memory.last();
         let mut all = 0_u64;
-        for (what, count) in now {
-            // One that is less than it was is that of another boot.
-            let Some(then) = before.get(what) else {
+        for (what, count) in now.iter().filter(|_| !is_first) {
+            let then = match &before {
+                Some(before) => before.get(what),
+                None => Some(&0),
+            };
+            // One that was not there then.
+            let Some(then) = then else {
                 continue;
             };
-            let times = count.checked_sub(*then).unwrap_or(*count);
+            let times = count.saturating_sub(*then);
             all = all.saturating_add(times);
             let (status, _) = limits::judged(limits, times, "");
             let what = format!(
@@ -218,7 +243,7 @@ impl Found {
             );
             self.findings.add(status, what);
         }
-        if before.is_empty() {
+        if is_first {
             self.right
                 .push("throttling counted for the first time".to_owned());
         } else {
@@ -230,11 +255,9 @@ impl Found {
             self.perfdata
                 .push(figure.thresholds(limits.thresholds()).min(0));
         }
-        context.step(format!("writing {}", file.path().display()));
-        if let Err(error) = file.write(now) {
-            self.findings.add(Status::Unknown, error.to_string());
+        if let Err(failure) = memory.write(now, context) {
+            self.findings.add(Status::Unknown, failure.to_string());
         }
-        Ok(())
     }
 }
 

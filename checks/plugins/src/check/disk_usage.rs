@@ -130,6 +130,7 @@ fn looks_at(_: &ArgMatches, context: &Context) -> Vec<String> {
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let defaults = [Some(85.0), Some(95.0)];
+    refuse_above_100(matches)?;
     let bytes = limits::given(matches, Limits::at_least, defaults)?;
     let names = ["inode-warning", "inode-critical"];
     let inodes = limits::named(matches, names, Limits::at_least, defaults)?;
@@ -140,7 +141,13 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
 
     let mut found = Found::default();
     let mut asker = Asker::default();
-    for mount in mounts.iter().filter(|mount| filter.shows(mount)) {
+    let shown: Vec<&Mount> = mounts.iter().filter(|mount| filter.shows(mount)).collect();
+    // Where options leave none out of many it is as they say.
+    if mounts.is_empty() {
+        let what = format!("no file system to look at in {}", path.display());
+        return Err(Failure::new(what));
+    }
+    for mount in shown {
         let point = mount.point.display().to_string();
         context.step(format!("asking {point} how full it is (statvfs)"));
         match asker.ask(mount, PATIENCE.min(context.time_left() / 2)) {
@@ -149,6 +156,21 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
         }
     }
     Ok(found.outcome(bytes, inodes))
+}
+
+/// Refuses percentages that nothing can have.
+fn refuse_above_100(matches: &ArgMatches) -> Result<(), Failure> {
+    let names = ["warning", "critical", "inode-warning", "inode-critical"];
+    let is_above = |name: &&&str| {
+        let given = matches.get_one::<Limit>(name);
+        matches!(given, Some(Limit::Number(number)) if *number > 100.0)
+    };
+    match names.iter().find(is_above) {
+        Some(name) => Err(Failure::new(format!(
+            "invalid percentage for --{name}: use at most 100"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Which mounts to look at.

@@ -57,25 +57,30 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let mut all = 0_u64;
     for (_, name) in &controllers {
         let number = |file| context.number(&folder.join(name).join(file));
-        let (corrected, uncorrected) = match (number("ce_count"), number("ue_count")) {
-            (Ok(corrected), Ok(uncorrected)) => (corrected, uncorrected),
-            // One that cannot be read says nothing of the others.
-            (Err(failure), _) | (_, Err(failure)) => {
-                findings.add(Status::Unknown, failure.to_string());
-                continue;
+        // One that cannot be read says nothing of the others.
+        match number("ue_count") {
+            Ok(uncorrected) => {
+                if uncorrected > 0 {
+                    let what =
+                        format!("{name} has {uncorrected} errors that could not be corrected");
+                    findings.add(Status::Critical, what);
+                }
+                let label = format!("{name} uncorrected");
+                perfdata.push(Perfdata::new(label, uncorrected, Unit::Counter));
             }
-        };
-        if uncorrected > 0 {
-            let what = format!("{name} has {uncorrected} errors that could not be corrected");
-            findings.add(Status::Critical, what);
+            Err(failure) => findings.add(Status::Unknown, failure.to_string()),
         }
-        let what = format!("{name} corrected {corrected} errors");
-        findings.add(limits.judge(corrected), what);
-        all = all.saturating_add(corrected);
-        let figure = Perfdata::new(format!("{name} corrected"), corrected, Unit::Counter);
-        perfdata.push(figure.thresholds(limits.thresholds()));
-        let label = format!("{name} uncorrected");
-        perfdata.push(Perfdata::new(label, uncorrected, Unit::Counter));
+        match number("ce_count") {
+            Ok(corrected) => {
+                let what = format!("{name} corrected {corrected} errors");
+                findings.add(limits.judge(corrected), what);
+                all = all.saturating_add(corrected);
+                let label = format!("{name} corrected");
+                let figure = Perfdata::new(label, corrected, Unit::Counter);
+                perfdata.push(figure.thresholds(limits.thresholds()));
+            }
+            Err(failure) => findings.add(Status::Unknown, failure.to_string()),
+        }
     }
     let count = controllers.len();
     let mut outcome = findings.outcome(format!(

@@ -38,7 +38,8 @@ pub(super) static CHECK: Check = Check {
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let limits = limits::given(matches, Limits::at_least, [Some(80.0), Some(90.0)])?;
     let path = context.roots.proc.join("sys/fs/file-nr");
-    let malformed = || Failure::malformed(&path, "it is not three numbers, the last above 0");
+    let what = "it is not three numbers, the second no more than the first, the last above 0";
+    let malformed = || Failure::malformed(&path, what);
     let bytes = context.read(&path)?;
     let line = text::only_line(&bytes).map_err(|error| Failure::malformed(&path, error))?;
     let numbers: Option<Vec<u64>> = text::fields(line).map(text::decimal).collect();
@@ -49,6 +50,6 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     if most == 0 {
         return Err(malformed());
     }
-    let used: u64 = u64::saturating_sub(allocated, unused);
+    let used = u64::checked_sub(allocated, unused).ok_or_else(malformed)?;
     Ok(limits::share(&limits, used, most, "file descriptors"))
 }

@@ -10,7 +10,7 @@ use venus_collectors::source::mounts::{self, Mount};
 
 use crate::check::Check;
 use crate::context::{Context, Failure};
-use crate::status::{Outcome, Status};
+use crate::status::{Findings, Outcome, Status};
 
 /// The check's declaration.
 pub(super) static CHECK: Check = Check {
@@ -48,7 +48,8 @@ pub(super) fn fstab(matches: &ArgMatches, context: &Context) -> Result<Vec<Mount
     let Some(path) = matches.get_one::<PathBuf>("fstab") else {
         return Ok(Vec::new());
     };
-    table(path, context)
+    let text = context.read(path)?;
+    mounts::parse_fstab(&text).map_err(|error| Failure::malformed(path, error))
 }
 
 /// The table of mounts in this file.
@@ -78,12 +79,15 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let mut missing = Vec::new();
     for mount in expected.iter().filter(is_wanted) {
         let is_there = if mount.kind == "swap" {
-            let swaps = match &swaps {
-                Some(swaps) => swaps,
-                None => swaps.insert(context.read(&context.roots.proc.join("swaps"))?),
-            };
-            context.step(format!("finding {}", mount.device));
-            is_swap(swaps, &device(&mount.device, &context.roots.dev))
+            let file = context.roots.proc.join("swaps");
+            match swaps.get_or_insert_with(|| context.read(&file)) {
+                Ok(swaps) => {
+                    context.step(format!("finding {}", mount.device));
+                    is_swap(swaps, &device(&mount.device, &context.roots.dev))
+                }
+                // Said below, once.
+                Err(_) => true,
+            }
         } else {
             // As components, so that a slash at the end does not count.
             mounted.iter().any(|one| one.point == mount.point)
@@ -97,13 +101,16 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
             missing.push(name);
         }
     }
-    Ok(if missing.is_empty() {
-        Outcome::new(Status::Ok, "All mountpoints accounted for")
-    } else {
+    let mut findings = Findings::default();
+    if !missing.is_empty() {
         let missing = missing.join(",");
         let what = format!("Mountpoint(s) {missing} not mounted!");
-        Outcome::new(Status::Critical, what)
-    })
+        findings.add(Status::Critical, what);
+    }
+    if let Some(Err(failure)) = swaps {
+        findings.add(Status::Unknown, failure.to_string());
+    }
+    Ok(findings.outcome("All mountpoints accounted for"))
 }
 
 /// The device that fstab means, links resolved as far as they lead anywhere.

@@ -8,7 +8,8 @@ use clap::{Arg, ArgMatches};
 use serde::{Deserialize, Serialize};
 use venus_collectors::state::StateFile;
 
-use crate::context::{Context, Failure};
+use crate::check::remember::with_trouble;
+use crate::context::Context;
 use crate::status::{Outcome, Status};
 
 /// The last alerts, by what was looked at.
@@ -54,20 +55,24 @@ fn file(name: &str, context: &Context) -> StateFile {
 }
 
 /// What was found now, or a worse alert of before that is still to be repeated. `name` is the check's, `key`
-/// tells apart what several of it look at.
+/// tells apart what several of it look at. That it cannot be kept does not hide what was found.
 pub(super) fn apply(
     name: &str,
     key: &str,
     found: Outcome,
     matches: &ArgMatches,
     context: &Context,
-) -> Result<Outcome, Failure> {
+) -> Outcome {
     let Some(time) = matches.get_one::<Duration>("hold") else {
-        return Ok(found);
+        return found;
     };
     let file = file(name, context);
     context.step(format!("reading {}", file.path().display()));
-    let (mut history, _): (History, _) = file.read()?;
+    let (mut history, damaged): (History, _) = match file.read() {
+        Ok(read) => read,
+        Err(error) => return with_trouble(found, vec![error.to_string()]),
+    };
+    let mut trouble: Vec<String> = damaged.iter().map(ToString::to_string).collect();
     // A clock that was set back does not hold it for longer.
     let is_held = |alert: &Alert| {
         let age = context.now.checked_sub(alert.at);
@@ -96,8 +101,10 @@ pub(super) fn apply(
         found
     };
     context.step(format!("writing {}", file.path().display()));
-    file.write(&history)?;
-    Ok(outcome)
+    if let Err(error) = file.write(&history) {
+        trouble.push(error.to_string());
+    }
+    with_trouble(outcome, trouble)
 }
 
 #[cfg(test)]
@@ -117,7 +124,7 @@ mod tests {
             let (roots, time) = (Roots::default(), Duration::from_secs(1));
             let context = Context::new("h".to_owned(), now, roots, state, time);
             let found = Outcome::new(status, what);
-            let outcome = apply("check-x", "k", found, &matches, &context).unwrap();
+            let outcome = apply("check-x", "k", found, &matches, &context);
             (outcome.status, outcome.what)
         };
         let is = |status, what: &str| (status, what.to_owned());

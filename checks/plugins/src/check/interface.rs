@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use venus_collectors::source::text::only_line;
 use venus_collectors::state::StateFile;
 
+use crate::check::remember::{self, Memory};
 use crate::check::{Check, hold, limits};
 use crate::context::{Context, Failure};
 use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit};
@@ -82,12 +83,27 @@ fn looks_at(_: &ArgMatches, context: &Context) -> Vec<String> {
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let limits = limits::given(matches, Limits::at_least, [Some(1.0), Some(100.0)])?;
-    let file = state_file(context);
-    context.step(format!("reading {}", file.path().display()));
-    let (mut history, damaged): (History, _) = file.read()?;
-    let details: Vec<String> = damaged.iter().map(ToString::to_string).collect();
     let (mut findings, mut right, mut perfdata) = (Findings::default(), Vec::new(), Vec::new());
     let names = names(matches, context)?;
+    // Two checks with arguments of their own count for themselves.
+    let key = remember::key(
+        matches,
+        &["interface", "speed", "duplex", "warning", "critical"],
+    );
+    let memory = Memory::read(state_file(context), key.clone(), context);
+    let mut history: History = match &memory {
+        Ok(memory) => {
+            if let Some(lost) = &memory.lost {
+                findings.add(Status::Unknown, lost);
+            }
+            memory.last().unwrap_or_default()
+        }
+        // How the links are can be seen all the same.
+        Err(failure) => {
+            findings.add(Status::Unknown, failure.to_string());
+            History::default()
+        }
+    };
     for name in &names {
         let folder = context.roots.sys.join("class/net").join(name);
         context.step(format!("reading {}", folder.display()));
@@ -105,9 +121,10 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
             }
         };
         let counted = match history.insert(name.clone(), now) {
-            None => "counters read for the first time".to_owned(),
+            // What a boot brings with it is nothing that came about.
+            None => "counters read for the first time since boot".to_owned(),
             Some(then) => {
-                // One that is less than it was is that of another boot.
+                // One that is less than it was has been made anew.
                 let errors = now.errors.checked_sub(then.errors).unwrap_or(now.errors);
                 let changes = now.carrier_changes.saturating_sub(then.carrier_changes);
                 let what = format!("{name} counted {errors} errors since the last run");
@@ -127,17 +144,18 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
             right.push(format!("{name} is {link}, {counted}"));
         }
     }
-    context.step(format!("writing {}", file.path().display()));
-    if let Err(error) = file.write(&history) {
-        findings.add(Status::Unknown, error.to_string());
+    if let Ok(memory) = memory
+        && let Err(failure) = memory.write(history, context)
+    {
+        findings.add(Status::Unknown, failure.to_string());
     }
     let mut outcome = findings.outcome(right.join("; "));
-    outcome.details.extend(details);
     outcome.perfdata = perfdata;
-    hold::apply(CHECK.name, &names.join(" "), outcome, matches, context)
+    Ok(hold::apply(CHECK.name, &key, outcome, matches, context))
 }
 
-/// Those that were given, or else all that have a device, and are not made by software.
+/// Those that were given, or else all that have a device, so are not made by software, and that somebody
+/// has switched on: a port that nobody uses has no link.
 fn names(matches: &ArgMatches, context: &Context) -> Result<Vec<String>, Failure> {
     if let Some(given) = matches.get_many::<String>("interface") {
         return Ok(given.cloned().collect());
@@ -147,16 +165,33 @@ fn names(matches: &ArgMatches, context: &Context) -> Result<Vec<String>, Failure
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry?;
-        if entry.path().join("device").exists() {
+        if entry.path().join("device").exists() && is_switched_on(&entry.path())? {
             names.push(entry.file_name().to_string_lossy().into_owned());
         }
     }
     names.sort();
     if names.is_empty() {
-        let what = format!("no interface of hardware below {}", class.display());
+        let what = format!(
+            "no interface of hardware that is switched on below {}",
+            class.display()
+        );
         return Err(Failure::new(what));
     }
     Ok(names)
+}
+
+/// Whether it is up as far as the admin is concerned; `ip link set IF up`. One that does not tell is.
+fn is_switched_on(folder: &Path) -> Result<bool, Failure> {
+    /// `IFF_UP` of netdevice(7).
+    const UP: u32 = 1;
+    let path = folder.join("flags");
+    let Some(text) = line(&path)? else {
+        return Ok(true);
+    };
+    let flags = text.strip_prefix("0x").unwrap_or(&text);
+    let flags = u32::from_str_radix(flags, 16);
+    let flags = flags.map_err(|_| Failure::malformed(&path, "it is no hexadecimal number"))?;
+    Ok(flags & UP == UP)
 }
 
 /// How the link is, and what was counted.
@@ -191,7 +226,7 @@ fn link(
         return Ok(state);
     }
     let mut words = state;
-    let speed = line(&folder.join("speed"))?.and_then(|text| text.parse::<u64>().ok());
+    let speed = line(&folder.join("speed"))?.and_then(|text| speed(&text));
     if let Some(wanted) = matches.get_one::<u64>("speed") {
         match speed {
             Some(speed) if speed >= *wanted => {}
@@ -212,6 +247,14 @@ fn link(
         findings.add(Status::Warning, what);
     }
     Ok(words)
+}
+
+/// In Mbit/s; `None` where it is not known, for which there is -1, or on older kernels that as a number
+/// without a sign, of 16 or of 32 bits.
+fn speed(text: &str) -> Option<u64> {
+    const UNKNOWN: [u64; 3] = [0, 0xffff, 0xffff_ffff];
+    let speed = text.parse().ok()?;
+    (!UNKNOWN.contains(&speed)).then_some(speed)
 }
 
 /// Since Linux 3.15; older kernels do not count them.

@@ -15,9 +15,10 @@ use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 use venus_collectors::state::StateFile;
 
+use crate::check::remember::{self, with_trouble};
 use crate::check::{Check, hold, limits};
 use crate::context::{Context, Failure};
-use crate::status::{Limits, Outcome, Perfdata, Unit};
+use crate::status::{Limits, Outcome, Perfdata, Status, Unit, counted};
 
 /// The check's declaration.
 pub(super) static CHECK: Check = Check {
@@ -31,10 +32,12 @@ pub(super) static CHECK: Check = Check {
 };
 
 /// What is trouble if no pattern is given: broken hardware, lack of memory, what hangs, file
-/// systems with errors.
-const TROUBLE: &str = "Hardware Error|[Mm]achine [Cc]heck|Out of memory|oom-kill|soft lockup\
-    |hard LOCKUP|blocked for more than|rcu.* stall|I/O error|fs error|Remounting filesystem read-only\
-    |Kernel panic|kernel BUG|Oops";
+/// systems with errors, links and file servers that are gone.
+const TROUBLE: &str = "Hardware Error|[Mm]achine [Cc]heck|EDAC .*[0-9] [CU]E |temperature above threshold\
+    |Out of memory|oom-kill|soft lockup|hard LOCKUP|blocked for more than|rcu.* stall\
+    |I/O error|fs error|Corruption of in-memory data|Remounting filesystem read-only\
+    |server .* not responding|[Ll]ink is [Dd]own\
+    |Kernel panic|kernel BUG|BUG: unable to handle|general protection fault[:,]|Oops";
 /// The most that is taken of a log in one run, in bytes.
 const MOST: u64 = 64 << 20;
 
@@ -92,56 +95,82 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let log = given
         .cloned()
         .unwrap_or_else(|| context.roots.dev.join("kmsg"));
-    // Two checks with patterns of their own read for themselves.
-    let key = format!("{} {}", log.display(), pattern.as_str());
+    // Two checks with patterns or thresholds of their own read for themselves.
+    let thresholds = remember::key(matches, &["warning", "critical"]);
+    let key = format!("{} {} {thresholds}", log.display(), pattern.as_str());
+    let key = key.trim_end().to_owned();
     let state = state_file(context);
     context.step(format!("reading {}", state.path().display()));
     let (mut history, damaged): (History, _) = state.read()?;
-    let details: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+    // What was logged since the last run is not known then.
+    let mut trouble: Vec<String> = damaged.iter().map(ToString::to_string).collect();
     let last = history.get(&key);
     context.step(format!("reading {}", log.display()));
-    let (lines, place) = if given.is_some() {
+    let logged = if given.is_some() {
         of_file(&log, last)?
     } else {
         of_kernel(&log, last, context)?
     };
     let is_first = last.is_none();
-    history.insert(key.clone(), place);
+    history.insert(key.clone(), logged.place.clone());
     context.step(format!("writing {}", state.path().display()));
-    state.write(&history)?;
+    // That it cannot be kept does not hide what was logged.
+    if let Err(error) = state.write(&history) {
+        trouble.push(error.to_string());
+    }
     if is_first {
         let what = format!("first run, {} is looked at from here on", log.display());
-        return Ok(Outcome {
-            details,
-            ..Outcome::new(limits.judge(0), what)
-        });
+        return Ok(with_trouble(Outcome::new(limits.judge(0), what), trouble));
     }
-    let found: Vec<&String> = lines.iter().filter(|line| pattern.is_match(line)).collect();
-    let (count, all) = (found.len(), lines.len());
+    let found = with_trouble(judge(&logged, &pattern, &limits), trouble);
+    Ok(hold::apply(CHECK.name, &key, found, matches, context))
+}
+
+/// What was logged since the last run.
+struct Logged {
+    lines: Vec<String>,
+    place: Place,
+    /// How many the kernel has overwritten before they were read.
+    lost: u64,
+    /// The first that is no record, and how many there are.
+    malformed: Option<(String, usize)>,
+}
+
+fn judge(logged: &Logged, pattern: &Regex, limits: &Limits) -> Outcome {
+    let matching = |line: &&String| pattern.is_match(line);
+    let found: Vec<&String> = logged.lines.iter().filter(matching).collect();
+    let (count, all) = (found.len(), logged.lines.len());
     let newest = found
         .last()
         .map_or(String::new(), |line| format!(", the last: {line}"));
+    let mut status = limits.judge(count);
+    let mut what = format!("{count} of {all} lines since the last run match{newest}");
+    if logged.lost > 0 {
+        status = status.worst(Status::Warning);
+        let lost = counted(logged.lost, "line");
+        what.push_str(&format!(
+            "; lost {lost} that the kernel has overwritten since"
+        ));
+    }
+    let mut details = Vec::new();
+    if let Some((first, more)) = &logged.malformed {
+        let records = counted(u64::try_from(*more).unwrap_or(u64::MAX), "line");
+        details.push(format!(
+            "{records} left out as no record of the kernel: {first}"
+        ));
+    }
     let figure = Perfdata::new("lines", count, Unit::None);
-    let found = Outcome {
+    Outcome {
         details,
         perfdata: vec![figure.thresholds(limits.thresholds()).min(0)],
-        ..Outcome::new(
-            limits.judge(count),
-            format!("{count} of {all} lines since the last run match{newest}"),
-        )
-    };
-    hold::apply(CHECK.name, &key, found, matches, context)
+        ..Outcome::new(status, what)
+    }
 }
 
-type Logged = (Vec<String>, Place);
-
 /// The kernel's own records, `PRIORITY,NUMBER,MICROSECONDS,FLAGS;TEXT`, each with lines below it that
-/// begin with a blank.
+/// begin with a blank. What programs have written there is none of the kernel's.
 fn of_kernel(log: &Path, last: Option<&Place>, context: &Context) -> Result<Logged, Failure> {
-    let boot = context.roots.proc.join("sys/kernel/random/boot_id");
-    let boot = String::from_utf8_lossy(&context.read(&boot)?)
-        .trim()
-        .to_owned();
+    let boot = remember::boot(context)?;
     let mut options = OpenOptions::new();
     // At its end it would wait for more.
     options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
@@ -153,20 +182,58 @@ fn of_kernel(log: &Path, last: Option<&Place>, context: &Context) -> Result<Logg
         .filter(|last| last.of == boot)
         .map_or(0, |last| last.next);
     let (mut lines, mut next) = (Vec::new(), from);
-    for record in text.lines().filter(|line| !line.starts_with(' ')) {
-        let malformed = || Failure::malformed(log, format!("no record of the kernel: {record}"));
-        let (head, text) = record.split_once(';').ok_or_else(malformed)?;
-        let number = head
-            .split(',')
-            .nth(1)
-            .and_then(|number| number.parse::<u64>().ok());
-        let number = number.ok_or_else(malformed)?;
-        if number >= from {
-            lines.push(text.to_owned());
-            next = number.saturating_add(1);
+    let (mut overwritten, mut malformed) = (0_u64, Vec::new());
+    let mut is_one = false;
+    for line in text.lines().filter(|line| !line.starts_with(' ')) {
+        let Some(record) = Record::parse(line) else {
+            malformed.push(line);
+            continue;
+        };
+        is_one = true;
+        if record.number < from {
+            continue;
+        }
+        overwritten = overwritten.saturating_add(record.number.saturating_sub(next));
+        next = record.number.saturating_add(1);
+        if record.is_of_kernel {
+            lines.push(record.text.to_owned());
         }
     }
-    Ok((lines, Place { of: boot, next }))
+    if let Some(first) = malformed.first().filter(|_| !is_one) {
+        let why = format!("no record of the kernel: {first}");
+        return Err(Failure::malformed(log, why));
+    }
+    Ok(Logged {
+        lines,
+        place: Place { of: boot, next },
+        lost: overwritten.saturating_sub(u64::try_from(malformed.len()).unwrap_or_default()),
+        malformed: malformed
+            .first()
+            .map(|first| ((*first).to_owned(), malformed.len())),
+    })
+}
+
+/// A record of the kernel's log.
+struct Record<'a> {
+    number: u64,
+    /// Or else a program's, such as that of systemd.
+    is_of_kernel: bool,
+    text: &'a str,
+}
+
+impl<'a> Record<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let (head, text) = line.split_once(';')?;
+        let mut head = head.split(',');
+        let priority: u64 = head.next()?.parse().ok()?;
+        let number = head.next()?.parse().ok()?;
+        Some(Self {
+            number,
+            // The facility is above the three bits of the severity, see syslog(3).
+            is_of_kernel: priority >> 3 == 0,
+            text,
+        })
+    }
 }
 
 /// The lines of a file that are complete. One that was rotated, or is shorter, is another.
@@ -190,7 +257,12 @@ fn of_file(log: &Path, last: Option<&Place>) -> Result<Logged, Failure> {
     let length = u64::try_from(complete.len()).unwrap_or_default();
     let lines = complete.lines().map(str::to_owned).collect();
     let next = from.saturating_add(length);
-    Ok((lines, Place { of, next }))
+    Ok(Logged {
+        lines,
+        place: Place { of, next },
+        lost: 0,
+        malformed: None,
+    })
 }
 
 /// All that there is now.

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use clap::ArgMatches;
-use serde::{Deserialize, Serialize};
 use venus_collectors::source::text::{self, Malformed};
 use venus_collectors::state::StateFile;
 
+use crate::check::remember::{self, Memory, with_trouble};
 use crate::check::{Check, hold, limits};
 use crate::context::{Context, Failure};
 use crate::status::{Limits, Outcome, Perfdata, Status, Unit, counted};
@@ -34,14 +34,6 @@ pub(super) static CHECK: Check = Check {
 /// What was counted, by the number of the processor.
 type Counts = BTreeMap<u32, u64>;
 
-/// What is remembered.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct History {
-    /// Which boot that is of; empty before the first run.
-    boot: String,
-    counts: Counts,
-}
-
 fn state_file(context: &Context) -> StateFile {
     StateFile::new(&context.state_dir, "check-mce.json")
 }
@@ -64,31 +56,24 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
             path.display()
         ))
     })?;
-    let boot = context.read(&context.roots.proc.join("sys/kernel/random/boot_id"))?;
-    let boot = String::from_utf8_lossy(&boot).trim().to_owned();
-
-    let file = state_file(context);
-    context.step(format!("reading {}", file.path().display()));
-    let (before, damaged): (History, _) = file.read()?;
-    let is_first = before.boot.is_empty();
-    let then = if before.boot == boot {
-        before.counts
-    } else {
-        Counts::new()
-    };
+    // Two checks with thresholds of their own count for themselves.
+    let key = remember::key(matches, &["warning", "critical"]);
+    let memory = Memory::read(state_file(context), key.clone(), context)?;
+    // What was lost may have been a count that is less than this one.
+    let mut trouble: Vec<String> = memory.lost.iter().cloned().collect();
+    let is_first = memory.is_first();
+    // After a boot all are new.
+    let then: Counts = memory.last().unwrap_or_default();
     let new = |(processor, count): (&u32, &u64)| {
         let then = then.get(processor).copied().unwrap_or_default();
         (*processor, count.saturating_sub(then))
     };
     let new: Counts = counts.iter().map(new).collect();
-    context.step(format!("writing {}", file.path().display()));
-    file.write(&History { boot, counts })?;
-    let details = damaged.iter().map(ToString::to_string).collect();
-    let found = Outcome {
-        details,
-        ..judge(&new, is_first, &limits)
-    };
-    hold::apply(CHECK.name, "", found, matches, context)
+    if let Err(failure) = memory.write(counts, context) {
+        trouble.push(failure.to_string());
+    }
+    let found = with_trouble(judge(&new, is_first, &limits), trouble);
+    Ok(hold::apply(CHECK.name, &key, found, matches, context))
 }
 
 /// One that all processors were told of counts once for each, so that the one with the most decides.

@@ -28,6 +28,9 @@ fn arguments() -> Vec<Arg> {
     vec![array]
 }
 
+/// Levels whose arrays say how many of their members work.
+const REDUNDANT: [&str; 5] = ["raid1", "raid4", "raid5", "raid6", "raid10"];
+
 /// One array.
 #[derive(Debug, Default, PartialEq)]
 struct Array<'a> {
@@ -39,6 +42,8 @@ struct Array<'a> {
     failed: Vec<&'a str>,
     /// How many members there are to be, and how many work.
     members: Option<(u32, u32)>,
+    /// The container of a controller's arrays, which are listed beside it (IMSM, DDF): never active itself.
+    is_container: bool,
     /// `recovery = 12.6%`
     progress: Option<String>,
 }
@@ -53,12 +58,15 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     for name in expected.filter(|name| !arrays.iter().any(|array| array.name == *name)) {
         findings.add(Status::Critical, format!("{name} is not there"));
     }
-    if arrays.is_empty() && findings.worst() == Status::Ok {
+    if arrays.iter().all(|array| array.is_container) && findings.worst() == Status::Ok {
         let what = format!("no array in {}", path.display());
         return Err(Failure::new(what));
     }
     let mut right = Vec::new();
-    for array in &arrays {
+    for array in arrays
+        .iter()
+        .filter(|array| array.is_active || !array.is_container)
+    {
         match judge(array) {
             (Status::Ok, what) => right.push(what),
             (status, what) => findings.add(status, what),
@@ -107,6 +115,10 @@ fn array<'a>(name: &'a str, words: impl Iterator<Item = &'a str>) -> Array<'a> {
 fn below(array: &mut Array<'_>, line: &str) {
     let mut words = line.split_whitespace().peekable();
     while let Some(word) = words.next() {
+        // An array in it has `external:/md127/0`.
+        if let Some(of) = word.strip_prefix("external:") {
+            array.is_container = !of.is_empty() && !of.starts_with(['/', '-']);
+        }
         let inside = word
             .strip_prefix('[')
             .and_then(|word| word.strip_suffix(']'));
@@ -156,6 +168,10 @@ fn judge(array: &Array<'_>) -> (Status, String) {
         Some((wanted, _)) => {
             let what = format!("{name} ({level}) has all {wanted} members{progress}");
             (Status::Ok, what)
+        }
+        None if REDUNDANT.contains(&level) => {
+            let what = format!("{name} ({level}) does not tell its members{progress}");
+            (Status::Unknown, what)
         }
         // raid0 and linear cannot lose any.
         None => (Status::Ok, format!("{name} ({level}) is active{progress}")),

@@ -39,6 +39,7 @@ mod rabbitmq;
 #[cfg(feature = "verbs")]
 mod rdma;
 mod redis;
+mod remember;
 pub mod runner;
 mod samza;
 mod sensu;

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, value_parser};
 use nix::errno::Errno;
 use venus_collectors::source::mounts::Mount;
@@ -62,11 +63,24 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     };
     let (expected, ignored) = (list("mount"), list("ignore-mount"));
     let is_looked_at = |mount: &Mount| !ignored.contains(&mount.point) && mount.kind != "autofs";
-    let listed = fstab(matches, context)?;
-    let mut mounted = table(&context.roots.proc.join("mounts"), context)?;
+    let path = context.roots.proc.join("mounts");
+    let mut mounted = table(&path, context)?;
     mounted.retain(is_looked_at);
 
     let mut findings = Findings::default();
+    let is_default = matches.value_source("fstab") == Some(ValueSource::DefaultValue);
+    let listed = match matches.get_one::<PathBuf>("fstab") {
+        // Not every host has one.
+        Some(fstab) if is_default && !fstab.exists() => Vec::new(),
+        _ => fstab(matches, context).unwrap_or_else(|failure| {
+            findings.add(Status::Unknown, failure.to_string());
+            Vec::new()
+        }),
+    };
+    if mounted.is_empty() {
+        let what = format!("no mount to look at in {}", path.display());
+        findings.add(Status::Unknown, what);
+    }
     let is_mounted = |point: &Path| mounted.iter().any(|mount| mount.point == point);
     for point in expected.iter().filter(|point| !is_mounted(point)) {
         let what = format!("{} is not mounted", point.display());

@@ -6,15 +6,27 @@ use crate::check::Check;
 use crate::context::Failure;
 use crate::status::{Outcome, Status};
 use crate::world::{World, print};
-use crate::{arguments, deadline};
+use crate::{arguments, deadline, fault};
 
 /// Runs the check and prints what it found.
 pub fn run(check: &'static Check, matches: &ArgMatches, world: &mut World<'_>) -> Status {
+    fault::of(check.title);
     let context = arguments::context(matches, world);
     if matches.get_flag("dryrun") {
-        let lines = (check.looks_at)(matches, &context).join("\n  ");
-        let text = format!("{} would look at:\n  {lines}\n", check.title);
-        return print(world, check.name, text.as_bytes());
+        let (looks_at, given) = (check.looks_at, matches.clone());
+        // To find that out a file may be read, which may hang as any.
+        let lines = deadline::hold(&context, move |context| {
+            context.step("finding out what to look at");
+            Ok(looks_at(&given, context))
+        });
+        return match lines {
+            Ok(lines) => {
+                let lines = lines.join("\n  ");
+                let text = format!("{} would look at:\n  {lines}\n", check.title);
+                print(world, check.name, text.as_bytes())
+            }
+            Err(failure) => finish(check, &unknown(&failure), false, world),
+        };
     }
     let (work, given) = (check.run, matches.clone());
     let outcome = deadline::hold(&context, move |context| work(&given, context));
@@ -128,6 +140,24 @@ mod tests {
         assert_eq!(
             text,
             "CheckMadeUp UNKNOWN: no answer within 0.05 s while reading /mnt/dead; \
+             see what hangs there, or give more with --timeout\n"
+        );
+        assert_eq!(status, Status::Unknown);
+    }
+
+    #[test]
+    fn what_hangs_before_it_looks_is_named_too() {
+        let check = Box::leak(Box::new(Check {
+            looks_at: |_, _| {
+                Barrier::new(2).wait();
+                Vec::new()
+            },
+            ..*check(|_, _| Ok(Outcome::new(Status::Ok, "")))
+        }));
+        let (text, status) = answer(check, &["--dryrun", "--timeout", "0.05"]);
+        assert_eq!(
+            text,
+            "CheckMadeUp UNKNOWN: no answer within 0.05 s while finding out what to look at; \
              see what hangs there, or give more with --timeout\n"
         );
         assert_eq!(status, Status::Unknown);

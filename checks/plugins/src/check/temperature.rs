@@ -47,9 +47,12 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let mut found = Found::default();
     for chip in &chips {
         context.step(format!("asking the sensors of {chip}"));
-        found.chip(&folder.join(chip), matches)?;
+        // One that cannot be read says nothing of the others.
+        if let Err(failure) = found.chip(&folder.join(chip), matches) {
+            found.findings.add(Status::Unknown, failure.to_string());
+        }
     }
-    if found.sensors == 0 {
+    if found.sensors == 0 && found.findings.worst() == Status::Ok {
         let what = format!("no sensor of temperature or fan below {}", folder.display());
         return Err(Failure::new(what));
     }
@@ -71,6 +74,22 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
     entries.map(name).collect()
 }
 
+/// Those that are files of this folder, by kind and number.
+fn sensors(folder: &Path) -> Result<BTreeMap<(&'static str, u32), String>, Failure> {
+    let files = names(folder).map_err(|error| Failure::read(folder, &error))?;
+    let mut sensors = BTreeMap::new();
+    for file in &files {
+        let Some(sensor) = file.strip_suffix("_input") else {
+            continue;
+        };
+        for kind in ["temp", "fan"] {
+            let number = sensor.strip_prefix(kind).and_then(|rest| rest.parse().ok());
+            sensors.extend(number.map(|number| ((kind, number), sensor.to_owned())));
+        }
+    }
+    Ok(sensors)
+}
+
 #[derive(Default)]
 struct Found {
     findings: Findings,
@@ -81,21 +100,21 @@ struct Found {
 
 impl Found {
     fn chip(&mut self, folder: &Path, matches: &ArgMatches) -> Result<(), Failure> {
-        let chip = line(&folder.join("name"))?.unwrap_or_default();
-        let files = names(folder).map_err(|error| Failure::read(folder, &error))?;
-        let mut sensors: BTreeMap<(&str, u32), &str> = BTreeMap::new();
-        for file in &files {
-            let Some(sensor) = file.strip_suffix("_input") else {
-                continue;
-            };
-            for kind in ["temp", "fan"] {
-                let number = sensor.strip_prefix(kind).and_then(|rest| rest.parse().ok());
-                sensors.extend(number.map(|number| ((kind, number), sensor)));
-            }
+        let mut folder = folder.to_owned();
+        let mut sensors = sensors(&folder)?;
+        // Drivers of older kernels, such as that of CentOS 7, have all below their device.
+        let device = folder.join("device");
+        if sensors.is_empty() && device.is_dir() {
+            sensors = self::sensors(&device)?;
+            folder = device;
         }
+        if sensors.is_empty() {
+            return Ok(());
+        }
+        let chip = line(&folder.join("name"))?.unwrap_or_default();
         for ((kind, _), sensor) in sensors {
             // One that cannot be read says nothing of the others.
-            if let Err(failure) = self.sensor(folder, &chip, kind, sensor, matches) {
+            if let Err(failure) = self.sensor(&folder, &chip, kind, &sensor, matches) {
                 self.sensors += 1;
                 self.findings.add(Status::Unknown, failure.to_string());
             }

@@ -37,7 +37,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let seconds =
         uptime(&context.read(&path)?).map_err(|error| Failure::malformed(&path, error))?;
     let seconds = Duration::try_from_secs_f64(seconds)
-        .unwrap_or_default()
+        .map_err(|_| Failure::malformed(&path, "nothing is up for so long"))?
         .as_secs();
     let figure = Perfdata::new("uptime", seconds, Unit::Seconds);
     Ok(Outcome {

@@ -147,9 +147,18 @@ const NVME_WARNINGS: [&str; 6] = [
 /// Attributes of ATA disks that count sectors which are, or may be, lost.
 const SECTORS: [(u8, &str); 3] = [(5, "reallocated"), (197, "pending"), (198, "uncorrectable")];
 
-/// Attributes of ATA disks whose value is what is left of their life, in percent: Micron's, Samsung's and
-/// others', Intel's.
-const LIFE_LEFT: [u8; 4] = [202, 231, 233, 177];
+/// Attributes of ATA disks whose value is what is left of their life, in percent, by the beginnings of their
+/// names: the numbers mean something else with another maker.
+const LIFE_LEFT: [&str; 8] = [
+    "Percent_Lifetime_Remain",
+    "Percent_Life_Remaining",
+    "SSD_Life_Left",
+    "Remaining_Lifetime",
+    "Media_Wearout_Indicator",
+    "Wear_Leveling_Count",
+    "Drive_Life_Remaining",
+    "Perc_Rated_Life_Remain",
+];
 
 impl Report {
     /// Why it says nothing of the disk's health, if so.
@@ -238,10 +247,13 @@ impl Report {
     pub(crate) fn wear(&self) -> Option<u64> {
         let log = self.nvme_smart_health_information_log;
         let by_attribute = || {
-            let left = LIFE_LEFT
-                .iter()
-                .find_map(|id| self.attributes().iter().find(|one| one.id == *id))?;
-            (left.value <= 100).then(|| 100 - left.value)
+            let is_life = |one: &&Attribute| {
+                let is_called = |name: &&str| one.name.starts_with(*name);
+                one.value <= 100 && LIFE_LEFT.iter().any(is_called)
+            };
+            // Whichever says that the least is left.
+            let left = self.attributes().iter().filter(is_life);
+            left.map(|one| 100 - one.value).max()
         };
         self.endurance_used
             .map(|used| used.current_percent)
@@ -385,11 +397,15 @@ mod tests {
             ),
             (r#"{"scsi_percentage_used_endurance_indicator":3}"#, Some(3)),
             (
-                r#"{"ata_smart_attributes":{"table":[{"id":233,"name":"x","value":98,"raw":{"value":0}}]}}"#,
-                Some(2),
+                r#"{"ata_smart_attributes":{"table":[
+                    {"id":233,"name":"Media_Wearout_Indicator","value":98,"raw":{"value":0}},
+                    {"id":177,"name":"Wear_Leveling_Count","value":91,"raw":{"value":0}}]}}"#,
+                Some(9),
             ),
             (
-                r#"{"ata_smart_attributes":{"table":[{"id":177,"name":"x","value":200,"raw":{"value":0}}]}}"#,
+                r#"{"ata_smart_attributes":{"table":[
+                    {"id":177,"name":"Wear_Leveling_Count","value":200,"raw":{"value":0}},
+                    {"id":202,"name":"Data_Address_Mark_Errs","value":1,"raw":{"value":0}}]}}"#,
                 None,
             ),
             ("{}", None),

@@ -9,7 +9,7 @@ fn stat(ticks: &str) -> String {
 fn says(before: &str, after: &str, args: &[&str], line: &str, status: i32) {
     let host = Host::with(&[("proc/stat", &stat(before))]);
     let (first, code) = host.check("check-cpu", args);
-    let known = "OK: first reading, what is used is known from the next run on; \
+    let known = "OK: first reading since boot, what is used is known from the next run on; \
                  --sleep 1 measures at once\n";
     assert!(first.ends_with(known), "{first}");
     assert_eq!(code, 0);
@@ -125,6 +125,11 @@ fn what_cannot_be_told_is_unknown() {
     // The counters of another boot, and a state file of somebody else's.
     host.write("proc/stat", &stat("1 0 1 1 0 0 0 0 0 0"));
     assert_eq!(host.check("check-cpu", &[]).1, 0);
+    host.write("proc/sys/kernel/random/boot_id", "c-d\n");
+    host.write("proc/stat", &stat("100 0 100 100 0 0 0 0 0 0"));
+    let first = "CheckCPU TOTAL OK: first reading since boot, what is used is known from the next \
+                 run on; --sleep 1 measures at once";
+    host.says("check-cpu", &[], first, 0);
     host.write("state/check-cpu.json", "{");
     let (text, status) = host.check("check-cpu", &[]);
     assert!(

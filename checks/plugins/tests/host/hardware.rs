@@ -28,6 +28,14 @@ fn memory_errors_by_controller() {
         "{text}"
     );
     assert!(text.contains(unread) && status == 2, "{text}");
+    // What cannot be read hides nothing of the same controller.
+    host.remove("sys/devices/system/edac/mc/mc0/ce_count");
+    host.write("sys/devices/system/edac/mc/mc1/ce_count", "0\n");
+    host.write("sys/devices/system/edac/mc/mc1/ue_count", "0\n");
+    let unread = "mc0 has 1 errors that could not be corrected; \
+                  cannot read HOST/sys/devices/system/edac/mc/mc0/ce_count: No such file or \
+                  directory (os error 2); is the right path given, and is it mounted?";
+    says(&[], &format!("CRITICAL: {unread}"), 2);
     let none = "CheckEdac UNKNOWN: no memory controller below HOST/sys/devices/system/edac/mc";
     Host::new().says("check-edac", &[], none, 3);
 }
@@ -74,6 +82,23 @@ fn arrays_that_are_whole_or_not() {
         "md0 : inactive sda1[0](S)\n      1 blocks super 1.2\n",
     );
     says(&[], "CRITICAL: md0 is inactive", 2);
+    // A container of a controller's arrays is never active; they are.
+    let controller = "md126 : active raid1 sda[1] sdb[0]\n      \
+        1 blocks super external:/md127/0 [2/2] [UU]\n\
+        md127 : inactive sdb[1](S) sda[0](S)\n      6306 blocks super external:imsm\n";
+    host.write("proc/mdstat", controller);
+    says(
+        &["--array", "md127"],
+        "OK: md126 (raid1) has all 2 members",
+        0,
+    );
+    let inactive = controller
+        .replace("active raid1", "inactive")
+        .replace(" [2/2] [UU]", "");
+    host.write("proc/mdstat", &inactive);
+    says(&[], "CRITICAL: md126 is inactive", 2);
+    host.write("proc/mdstat", &controller.replace(" [2/2] [UU]", ""));
+    says(&[], "UNKNOWN: md126 (raid1) does not tell its members", 3);
     host.write("proc/mdstat", "Personalities :\nunused devices: <none>\n");
     says(&[], "UNKNOWN: no array in HOST/proc/mdstat", 3);
 }
@@ -144,17 +169,26 @@ fn sensors_by_their_own_limits_or_by_given_ones() {
          cannot understand HOST/sys/class/hwmon/hwmon0/temp1_fault: it is not a whole number",
         2,
     );
+    // Where drivers of older kernels have them, and another chip's sensors beside it.
+    let old = "sys/class/hwmon/hwmon1/device";
+    for (file, text) in [
+        ("name", "it87"),
+        ("temp1_input", "61000"),
+        ("temp1_max", "60000"),
+    ] {
+        host.write(&format!("{old}/{file}"), &format!("{text}\n"));
+    }
+    write("temp1_fault", "0");
+    write("fan1_input", "1250");
+    says(&[], "WARNING: it87 temp1 has 61°C, threshold 60°C", 1);
     let none =
         "CheckTemperature UNKNOWN: no sensor of temperature or fan below HOST/sys/class/hwmon";
     Host::new().says("check-temperature", &[], none, 3);
 }
 
-#[test]
-fn interfaces_and_what_they_counted() {
+/// A host with one interface, which is up.
+fn eth0() -> Host {
     let host = Host::new();
-    let write = |file: &str, text: &str| {
-        host.write(&format!("sys/class/net/eth0/{file}"), &format!("{text}\n"));
-    };
     for (file, text) in [
         ("operstate", "up"),
         ("speed", "1000"),
@@ -163,8 +197,17 @@ fn interfaces_and_what_they_counted() {
         ("statistics/rx_errors", "5"),
         ("statistics/tx_errors", "0"),
     ] {
-        write(file, text);
+        host.write(&format!("sys/class/net/eth0/{file}"), &format!("{text}\n"));
     }
+    host
+}
+
+#[test]
+fn interfaces_and_what_they_counted() {
+    let host = eth0();
+    let write = |file: &str, text: &str| {
+        host.write(&format!("sys/class/net/eth0/{file}"), &format!("{text}\n"));
+    };
     let says = |args: &[&str], line: &str, status| {
         let args = [&["--interface", "eth0"], args].concat();
         host.says(
@@ -175,13 +218,14 @@ fn interfaces_and_what_they_counted() {
         );
     };
     let up = "eth0 is up at 1000 Mbit/s";
-    says(
-        &[],
-        &format!("OK: {up}, counters read for the first time"),
-        0,
-    );
+    let first = format!("OK: {up}, counters read for the first time since boot");
+    says(&[], &first, 0);
     let fine = format!("OK: {up}, 0 errors since the last run");
-    says(&["--speed", "1000", "--duplex", "full"], &fine, 0);
+    says(&[], &fine, 0);
+    // Each check counts for itself.
+    let wanted = ["--speed", "1000", "--duplex", "full"];
+    says(&wanted, &first, 0);
+    says(&wanted, &fine, 0);
     let slow = "CRITICAL: eth0 runs at 1000 Mbit/s, expected 10000";
     says(&["--speed", "10000"], slow, 2);
     write("duplex", "half");
@@ -199,11 +243,18 @@ fn interfaces_and_what_they_counted() {
         "CRITICAL: eth0 counted 100 errors since the last run",
         2,
     );
-    let none = "CheckInterface UNKNOWN: no interface of hardware below HOST/sys/class/net";
-    host.says("check-interface", &[], none, 3);
-    write("device/vendor", "0x8086");
-    host.says("check-interface", &[], &format!("CheckInterface {fine}"), 0);
-    write("carrier_changes", "4");
+    let two = "eth0 counted 102 errors since the last run; \
+               eth0 had its link come or go 1 times since the last run";
+    write("carrier_changes", "3");
+    says(&wanted[..2], &first, 0);
+    write("duplex", "full");
+    says(&wanted, &format!("CRITICAL: {two}"), 2);
+    says(
+        &[],
+        "WARNING: eth0 had its link come or go 1 times since the last run",
+        1,
+    );
+    write("carrier_changes", "5");
     says(
         &[],
         "WARNING: eth0 had its link come or go 2 times since the last run",
@@ -225,6 +276,68 @@ fn interfaces_and_what_they_counted() {
     says(&[], &format!("CRITICAL: eth0 is down; {unread}"), 2);
     write("operstate", "up");
     says(&[], &format!("UNKNOWN: {unread}"), 3);
+}
+
+#[test]
+fn interfaces_by_default_after_a_boot_and_on_older_kernels() {
+    let host = eth0();
+    let write = |file: &str, text: &str| {
+        host.write(&format!("sys/class/net/eth0/{file}"), &format!("{text}\n"));
+    };
+    let says = |args: &[&str], line: &str, status| {
+        let args = [&["--interface", "eth0"], args].concat();
+        host.says(
+            "check-interface",
+            &args,
+            &format!("CheckInterface {line}"),
+            status,
+        );
+    };
+    let first = "OK: eth0 is up at 1000 Mbit/s, counters read for the first time since boot";
+    let none = "CheckInterface UNKNOWN: no interface of hardware that is switched on below \
+                HOST/sys/class/net";
+    host.says("check-interface", &[], none, 3);
+    write("device/vendor", "0x8086");
+    for flags in ["0x1002", "0x1003"] {
+        write("flags", flags);
+        let line = if flags == "0x1002" {
+            none.to_owned()
+        } else {
+            format!("CheckInterface {first}")
+        };
+        let status = if flags == "0x1002" { 3 } else { 0 };
+        host.says("check-interface", &[], &line, status);
+    }
+    // After a boot the counters are none that came about.
+    says(&[], first, 0);
+    write("carrier_changes", "7");
+    host.write("proc/sys/kernel/random/boot_id", "c-d\n");
+    says(&[], first, 0);
+    // What older kernels say of a speed that they do not know.
+    for unknown in ["4294967295", "65535", "-1"] {
+        write("speed", unknown);
+        says(
+            &["--speed", "1000"],
+            "UNKNOWN: eth0 does not tell its speed",
+            3,
+        );
+    }
+}
+
+#[test]
+fn interfaces_that_are_down_whatever_can_be_remembered() {
+    let host = eth0();
+    host.write("sys/class/net/eth0/operstate", "down\n");
+    host.write("state/check-interface.json", "{");
+    let (text, status) = host.check("check-interface", &["--interface", "eth0"]);
+    let start = "CheckInterface CRITICAL: eth0 is down; the state file \
+                 HOST/state/check-interface.json is damaged (";
+    assert!(text.starts_with(start) && status == 2, "{text}");
+    host.remove("proc/sys/kernel/random/boot_id");
+    let (text, status) = host.check("check-interface", &["--interface", "eth0"]);
+    let start = "CheckInterface CRITICAL: eth0 is down; cannot read \
+                 HOST/proc/sys/kernel/random/boot_id: No such file";
+    assert!(text.starts_with(start) && status == 2, "{text}");
 }
 
 #[test]
@@ -261,7 +374,14 @@ fn processors_that_are_slow_or_were_throttled() {
         0,
     );
     let fine = format!("OK: {all}, throttled 0 times since the last run");
-    says(&["--governor", "performance", "--min", "2400"], &fine, 0);
+    says(&[], &fine, 0);
+    let given = ["--governor", "performance", "--min", "2400"];
+    // Each check counts for itself.
+    let first = format!("OK: {all}, throttling counted for the first time");
+    says(&given, &first, 0);
+    says(&given, &fine, 0);
+    says(&["-w", "50", "-c", "25"], &first, 0);
+    says(&["-K", "10"], &first, 0);
     let figures = " | 'slowest'=80%;50:;25:;0 'throttled'=0;1;;0";
     let args = ["-w", "50", "-c", "25", "--perfdata"];
     says(&args, &format!("{fine}{figures}"), 0);
@@ -294,7 +414,23 @@ fn processors_that_are_slow_or_were_throttled() {
     says(&[], fine, 0);
     write(1, "thermal_throttle/package_throttle_count", "27");
     let package = "package 0 was throttled 10 times since the last run";
-    says(&["-K", "10"], &format!("CRITICAL: {package}"), 2);
+    let core = "core 3 of package 0 was throttled 1 time since the last run";
+    let package = package.replace("10 times", "20 times");
+    says(&["-K", "10"], &format!("CRITICAL: {package}; {core}"), 2);
+    says(
+        &[],
+        "WARNING: package 0 was throttled 10 times since the last run",
+        1,
+    );
+    // After a boot all are new.
+    host.write("proc/sys/kernel/random/boot_id", "c-d\n");
+    write(1, "thermal_throttle/package_throttle_count", "28");
+    let all = [
+        "core 3 of package 0 was throttled 6 times since the last run",
+        "core 4 of package 0 was throttled 5 times since the last run",
+        "package 0 was throttled 28 times since the last run",
+    ];
+    says(&[], &format!("WARNING: {}", all.join("; ")), 1);
 
     // One that is switched off has no frequency.
     host.remove("sys/devices/system/cpu/cpu10/cpufreq/scaling_cur_freq");
@@ -361,15 +497,30 @@ fn machine_checks_since_the_last_run() {
         1,
     );
     says(&[], none, 0);
+    // Another check with thresholds of its own counts for itself.
+    let (own, high) = (["-c", "10"], ["-w", "20", "-c", "30"]);
+    assert_eq!(host.check("check-mce", &own).1, 0);
+    assert_eq!(host.check("check-mce", &high).1, 0);
     host.write("proc/interrupts", &interrupts("2 12 3 2"));
     let ten =
         "10 machine checks since the last run (10 on cpu1), see the kernel's log for the hardware";
     says(&["-c", "10"], &format!("CRITICAL: {ten}"), 2);
+    says(&[], &format!("WARNING: {ten}"), 1);
     // After a boot all are new.
     host.write("proc/sys/kernel/random/boot_id", "c-d\n");
     let all = "12 machine checks since the last run (12 on cpu1, 3 on cpu2, 2 on cpu0,5), \
                see the kernel's log for the hardware";
-    says(&["-w", "20", "-c", "30"], &format!("OK: {all}"), 0);
+    says(&high, &format!("OK: {all}"), 0);
+    // What was counted last is lost, and may have been less.
+    host.write("state/check-mce.json", "{");
+    let (text, status) = host.check("check-mce", &[]);
+    let damaged = "CheckMCE UNKNOWN: the state file HOST/state/check-mce.json is damaged (";
+    assert!(text.starts_with(damaged) && status == 3, "{text}");
+    assert!(
+        text.ends_with("; new ones are known from here on\n"),
+        "{text}"
+    );
+    says(&[], none, 0);
 
     host.write("proc/interrupts", &interrupts("2 12"));
     let short = "UNKNOWN: cannot understand HOST/proc/interrupts: \

@@ -36,6 +36,12 @@ fn uptime() {
             ("300.90 1.00\n", &[], "WARNING: up for 5 min", 1),
             ("59.90 1.00\n", &["-c", "60"], "CRITICAL: up for 59 s", 2),
             (
+                "1e300 1\n",
+                &[],
+                "UNKNOWN: cannot understand HOST/proc/uptime: nothing is up for so long",
+                3,
+            ),
+            (
                 "59.90",
                 &[],
                 "UNKNOWN: cannot understand HOST/proc/uptime: line 1 is cut off",
@@ -48,7 +54,7 @@ fn uptime() {
 #[test]
 fn file_descriptors() {
     let malformed = "UNKNOWN: cannot understand HOST/proc/sys/fs/file-nr: \
-                     it is not three numbers, the last above 0";
+                     it is not three numbers, the second no more than the first, the last above 0";
     cases(
         "check-file-descriptors",
         "CheckFileDescriptors",
@@ -74,6 +80,7 @@ fn file_descriptors() {
             ),
             ("653\t0\t0\n", &[], malformed, 3),
             ("653\t0\n", &[], malformed, 3),
+            ("5\t9\t10\n", &[], malformed, 3),
         ],
     );
 }

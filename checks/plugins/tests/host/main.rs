@@ -30,7 +30,9 @@ struct Host(TempDir);
 
 impl Host {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let host = Self(tempfile::tempdir().unwrap());
+        host.write("proc/sys/kernel/random/boot_id", "a-b\n");
+        host
     }
 
     /// With these files.

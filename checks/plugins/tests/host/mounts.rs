@@ -17,11 +17,11 @@ fn with_mounts(mounts: &str) -> Host {
 #[test]
 fn how_full_this_machine_is() {
     let host = with_mounts("/dev/x / ext4 rw 0 0\nproc /proc proc rw 0 0\n");
-    let none = "CheckDisk OK: All disk usage under 100.1% and inode usage under 100.1%";
-    let never = ["-w", "100.1", "-c", "101", "-W", "100.1", "-K", "101"];
+    let none = "CheckDisk OK: All disk usage under 100% and inode usage under 100%";
+    let never = ["-w", "100", "-c", "100", "-W", "100", "-K", "100"];
     host.says("check-disk-usage", &never, none, 0);
     for (args, status, code) in [
-        (&["-w", "0", "-c", "101"][..], "WARNING", 1),
+        (&["-w", "0", "-c", "100"][..], "WARNING", 1),
         (&["-w", "0", "-c", "0"], "CRITICAL", 2),
     ] {
         let args = [&never[4..], args].concat();
@@ -49,6 +49,8 @@ fn how_full_this_machine_is() {
     let args = ["--ignore-readonly", "-w", "0", "-W", "0"];
     let none = "CheckDisk OK: All disk usage under 0% and inode usage under 0%";
     host.says("check-disk-usage", &args, none, 0);
+    let none = "CheckDisk UNKNOWN: no file system to look at in HOST/proc/mounts";
+    with_mounts("").says("check-disk-usage", &[], none, 3);
 }
 
 #[test]
@@ -70,6 +72,14 @@ fn what_cannot_be_asked_is_a_warning_and_bad_thresholds_are_unknown() {
             ["-W", "x", "-K", "95"],
             "invalid value 'x' for '--inode-warning <N>': not a range; use a number such as 10, or \
              10:, ~:10, 10:20, @10:20; see venus-checks check-disk-usage --help",
+        ),
+        (
+            ["-w", "85", "-c", "150"],
+            "invalid percentage for --critical: use at most 100",
+        ),
+        (
+            ["-W", "150", "-K", "150"],
+            "invalid percentage for --inode-warning: use at most 100",
         ),
         (
             ["-m", "0", "-l", "95"],
@@ -122,6 +132,16 @@ fn all_of_fstab_is_to_be_mounted() {
     host.write("proc/swaps", "Filename Type Size Used Priority\n");
     let line = "CheckFstabMounts CRITICAL: Mountpoint(s) /data/,/dev/swap9 not mounted!";
     host.says(check, &args, line, 2);
+    // What cannot be looked at hides nothing.
+    host.remove("proc/swaps");
+    let line = "CheckFstabMounts CRITICAL: Mountpoint(s) /data/ not mounted!; cannot read \
+                HOST/proc/swaps: No such file or directory (os error 2); is the right path given, \
+                and is it mounted?";
+    host.says(check, &args, line, 2);
+    // mount(8) takes one without options.
+    host.write("fstab", "/dev/x / ext4\n/dev/y /data xfs\n");
+    let line = "CheckFstabMounts CRITICAL: Mountpoint(s) /data not mounted!";
+    host.says(check, &args, line, 2);
     let only = [&args[..], &["-t", "ext4,nfs"]].concat();
     host.says(
         check,
@@ -173,6 +193,22 @@ fn mounts_are_there_and_writable() {
     host.write("proc/mounts", "s:/e /no/such nfs4 rw 0 0\n");
     let gone = "CheckMounts CRITICAL: /no/such (from s:/e): No such file or directory";
     host.says("check-mounts", &args(&[]), gone, 2);
+    // What cannot be looked at hides nothing.
+    host.remove("fstab");
+    let unread = "cannot read HOST/fstab: No such file or directory (os error 2); is the right \
+                  path given, and is it mounted?";
+    host.says("check-mounts", &args(&[]), &format!("{gone}; {unread}"), 2);
+    host.write("fstab", "");
+    host.write("proc/mounts", "");
+    let none = "no mount to look at in HOST/proc/mounts";
+    host.says(
+        "check-mounts",
+        &args(&[]),
+        &format!("CheckMounts UNKNOWN: {none}"),
+        3,
+    );
+    let missing = format!("CheckMounts CRITICAL: /home is not mounted; {none}");
+    host.says("check-mounts", &args(&["-m", "/home"]), &missing, 2);
     host.remove("proc/mounts");
     let (text, status) = host.check("check-mounts", &args(&[]));
     assert!(
@@ -231,7 +267,7 @@ fn a_server_that_does_not_answer_costs_itself_only() {
     );
     host.write("proc/mounts", &mounts);
     let begun = Instant::now();
-    let never = ["-w", "101", "-c", "101", "-W", "101", "-K", "101"];
+    let never = ["-w", "100", "-c", "100", "-W", "100", "-K", "100"];
     let args = [&never[..], &["--timeout", "1"]].concat();
     let (text, status) = host.check("check-disk-usage", &args);
     assert!(
@@ -246,9 +282,9 @@ fn a_server_that_does_not_answer_costs_itself_only() {
         "-c",
         "0",
         "-W",
-        "101",
+        "100",
         "-K",
-        "101",
+        "100",
         "--timeout",
         "1",
     ];

@@ -180,8 +180,9 @@ fn what_is_not_understood_is_unknown() {
     host.write("proc/99001/stat", "99001 (sleep) S 1 1");
     host.says(
         "check-process",
-        &[],
-        "CheckProcess UNKNOWN: cannot understand HOST/proc/99001/stat: line 1 is cut off",
+        &["-C", "4"],
+        "CheckProcess UNKNOWN: Found 3 matching processes; 1 could not be read: \
+         cannot understand HOST/proc/99001/stat: line 1 is cut off",
         3,
     );
     let (text, status) = host.check("check-process", &["-p", "("]);
@@ -207,4 +208,32 @@ fn on_this_machine() {
     );
     let args = ["-p", "xyz987", "-m", "--proc-path", "/proc"];
     assert_eq!(host.check("check-process", &args).1, 0);
+}
+
+#[test]
+fn one_that_cannot_be_read_says_nothing_of_the_others() {
+    let host = host();
+    std::fs::create_dir_all(host.path("proc/99005/stat")).unwrap();
+    let unread =
+        "; 1 could not be read: cannot read HOST/proc/99005/stat: Is a directory (os error 21)";
+    let says = |args: &[&str], line: &str, status| {
+        let args = [&["-p", "sleep 30"], args].concat();
+        let line = format!("CheckProcess {line}");
+        host.says("check-process", &args, &line, status);
+    };
+    let found = "Found 2 matching processes; cmd /sleep 30/";
+    for (args, word, status) in [
+        // Whatever it is, it changes nothing.
+        (&[][..], "OK", 0),
+        (&["-c", "1"], "CRITICAL", 2),
+        (&["-w", "1", "-c", "2"], "WARNING", 1),
+        (&["-W", "5", "-C", "4"], "CRITICAL", 2),
+        // It may be the one that is missing, or the one that is too many.
+        (&["-C", "3"], "UNKNOWN", 3),
+        (&["-c", "2"], "UNKNOWN", 3),
+    ] {
+        says(args, &format!("{word}: {found}{unread}"), status);
+    }
+    let line = format!("UNKNOWN: {found}; rss == 2000{unread}");
+    says(&["-t", "rss", "-w", "5000"], &line, 3);
 }

@@ -79,24 +79,57 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     context.step(format!("reading {}", context.roots.proc.display()));
     let mut buffer = Vec::new();
     let (mut count, mut sum) = (0_i64, 0.0);
+    let mut unread = Unread::default();
     for found in Processes::of(&context.roots.proc)? {
         let found = found?;
-        let Some(text) = found.stat(&mut buffer)? else {
-            continue;
-        };
-        let stat =
-            Stat::parse(text).map_err(|error| Failure::malformed(&found.path("stat"), error))?;
-        let process = Process::new(stat, uptime, units);
-        if filter.takes(&found, &process)? {
-            count += 1;
-            sum += given.metric.map_or(0.0, |metric| metric.of(&process));
+        match look(&found, &mut filter, &given, uptime, units, &mut buffer) {
+            Ok(Some(more)) => {
+                count += 1;
+                sum += more;
+            }
+            Ok(None) => {}
+            // One that cannot be read says nothing of the others.
+            Err(failure) => unread.add(failure),
         }
     }
-    Ok(judge(&given, matches, count, sum))
+    Ok(judge(&given, matches, count, sum, &unread))
+}
+
+/// Processes of which nobody knows whether they match.
+#[derive(Default)]
+struct Unread {
+    count: i64,
+    /// Why the first could not be read.
+    first: Option<Failure>,
+}
+
+impl Unread {
+    fn add(&mut self, failure: Failure) {
+        self.count += 1;
+        self.first.get_or_insert(failure);
+    }
+}
+
+/// What it has of the metric if it matches; nothing of one that has ended meanwhile.
+fn look(
+    found: &Found,
+    filter: &mut Filter<'_>,
+    given: &Given,
+    uptime: f64,
+    units: Units,
+    buffer: &mut Vec<u8>,
+) -> Result<Option<f64>, Failure> {
+    let Some(text) = found.stat(buffer)? else {
+        return Ok(None);
+    };
+    let stat = Stat::parse(text).map_err(|error| Failure::malformed(&found.path("stat"), error))?;
+    let process = Process::new(stat, uptime, units);
+    let is_meant = filter.takes(found, &process)?;
+    Ok(is_meant.then(|| given.metric.map_or(0.0, |metric| metric.of(&process))))
 }
 
 /// What so many mean; in the order of the community's plugin.
-fn judge(given: &Given, matches: &ArgMatches, count: i64, sum: f64) -> Outcome {
+fn judge(given: &Given, matches: &ArgMatches, count: i64, sum: f64, unread: &Unread) -> Outcome {
     let mut what = format!("Found {count} matching processes{}", filter::words(matches));
     let (label, value) = match given.metric {
         // Each is cut off to a whole number.
@@ -110,15 +143,31 @@ fn judge(given: &Given, matches: &ArgMatches, count: i64, sum: f64) -> Outcome {
     };
     #[expect(clippy::cast_precision_loss, reason = "thresholds have fewer digits")]
     let number = |limit: i64| limit as f64;
-    let under = |limit: Option<i64>| limit.is_some_and(|limit| value < number(limit));
-    let over = |limit: Option<i64>| limit.is_some_and(|limit| value > number(limit));
-    let status = if under(given.critical_under) || over(given.critical_over) {
-        Status::Critical
-    } else if under(given.warn_under) || over(given.warn_over) {
-        Status::Warning
-    } else {
-        Status::Ok
+    let judged = |value: f64| {
+        let under = |limit: Option<i64>| limit.is_some_and(|limit| value < number(limit));
+        let over = |limit: Option<i64>| limit.is_some_and(|limit| value > number(limit));
+        let is_over = over(given.critical_over) || over(given.warn_over);
+        if under(given.critical_under) || over(given.critical_over) {
+            (Status::Critical, is_over)
+        } else if under(given.warn_under) || over(given.warn_over) {
+            (Status::Warning, is_over)
+        } else {
+            (Status::Ok, is_over)
+        }
     };
+    let (mut status, is_over) = judged(value);
+    if let Some(first) = &unread.first {
+        what.push_str(&format!("; {} could not be read: {first}", unread.count));
+        // If all of them match; what they use can be anything.
+        let most = match given.metric {
+            Some(_) => f64::INFINITY,
+            None => value + number(unread.count),
+        };
+        // Too many stay too many; else it is known only if they change nothing.
+        if !is_over && judged(most) != (status, is_over) {
+            status = Status::Unknown;
+        }
+    }
     let range = |under: Option<i64>, over: Option<i64>| {
         let text = |limit: Option<i64>| limit.map(|limit| limit.to_string());
         let start = text(under).unwrap_or_else(|| "~".to_owned());
