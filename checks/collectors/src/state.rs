@@ -28,7 +28,7 @@ pub struct StateFile {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The system refused.
-    #[error("cannot {what} the state file {}: {source}; is the folder writable for this user?", path.display())]
+    #[error("cannot {what} the state file {}: {source}{}", path.display(), advice(source, path))]
     Io {
         /// "read" or "write".
         what: &'static str,
@@ -45,6 +45,17 @@ pub enum StateError {
         /// What is wrong with it.
         why: String,
     },
+}
+
+fn advice(error: &io::Error, path: &Path) -> String {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return String::new();
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    format!(
+        "; give {} and what is in it to this user, or another folder with --state-dir",
+        folder.display()
+    )
 }
 
 impl StateFile {
@@ -90,7 +101,9 @@ impl StateFile {
             .map_err(|error| self.damaged(error.to_string()))
     }
 
-    /// Replaces what was written last. Only this user can read it, or whoever had it before.
+    /// Replaces what was written last. Only this user can read it, or whoever had it before; what
+    /// root writes first belongs to whoever has the folder, so that an admin's look at a check does
+    /// not lock out the user that runs it.
     pub fn write<T: Serialize>(&self, state: &T) -> Result<(), StateError> {
         let text =
             serde_json::to_vec(state).map_err(|error| self.io("write", io::Error::other(error)))?;
@@ -104,17 +117,21 @@ impl StateFile {
         let mut file = tempfile::NamedTempFile::new_in(folder)
             .map_err(|error| io::Error::from(error.kind()))?;
         file.write_all(text)?;
-        if let Ok(old) = fs::metadata(&self.path) {
-            file.as_file().set_permissions(old.permissions())?;
-            // Root may give it to whoever had it; anybody else has it already.
-            fchown(file.as_file(), Some(old.uid()), Some(old.gid())).or_else(|error| {
-                if error.kind() == io::ErrorKind::PermissionDenied {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
-            })?;
-        }
+        let owner = match fs::metadata(&self.path) {
+            Ok(old) => {
+                file.as_file().set_permissions(old.permissions())?;
+                old
+            }
+            Err(_) => fs::metadata(folder)?,
+        };
+        // Root may give it to another; anybody else has it already.
+        fchown(file.as_file(), Some(owner.uid()), Some(owner.gid())).or_else(|error| {
+            if error.kind() == io::ErrorKind::PermissionDenied {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        })?;
         file.persist(&self.path).map_err(|error| error.error)?;
         Ok(())
     }
@@ -201,7 +218,26 @@ mod tests {
         assert_eq!(mode(&file), 0o640);
         if is_root {
             assert_eq!(fs::metadata(file.path()).unwrap().uid(), 65_534);
+            // What root writes first is of whoever has the folder.
+            std::os::unix::fs::chown(folder.path(), Some(65_534), Some(65_534)).unwrap();
+            let other = StateFile::new(folder.path(), "other.json");
+            other.write(&State::new()).unwrap();
+            assert_eq!(fs::metadata(other.path()).unwrap().uid(), 65_534);
         }
+    }
+
+    #[test]
+    fn who_may_not_is_told_what_to_do() {
+        let error = StateError::Io {
+            what: "read",
+            path: PathBuf::from("/var/cache/venus/x.json"),
+            source: io::ErrorKind::PermissionDenied.into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "cannot read the state file /var/cache/venus/x.json: permission denied; give \
+             /var/cache/venus and what is in it to this user, or another folder with --state-dir"
+        );
     }
 
     #[test]

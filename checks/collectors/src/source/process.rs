@@ -62,7 +62,7 @@ impl<'a> Stat<'a> {
     }
 }
 
-/// Seconds since boot, from `PROC/uptime`.
+/// How long ago this host was booted, in seconds, from `PROC/uptime`.
 pub fn uptime(text: &[u8]) -> Result<f64, Malformed> {
     let first = fields(only_line(text)?).next();
     first

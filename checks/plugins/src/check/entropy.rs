@@ -6,6 +6,7 @@ use clap::ArgMatches;
 
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
+use crate::source::kernel::{self, ENTROPY};
 use crate::status::{Limits, Outcome, Perfdata, Unit};
 
 /// The check's declaration.
@@ -21,22 +22,22 @@ pub(super) static CHECK: Check = Check {
         )
         .into()
     },
-    looks_at: |_, context| vec![context.roots.proc.join(FILE).display().to_string()],
+    looks_at: |_, context| vec![context.roots.proc.join(ENTROPY).display().to_string()],
     run,
 };
 
-/// Below procfs.
-const FILE: &str = "sys/kernel/random/entropy_avail";
-
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let limits = limits::given(matches, Limits::at_most, [Some(128.0), Some(64.0)])?;
-    let bits = context.number(&context.roots.proc.join(FILE))?;
+    let bits = kernel::entropy(context)?;
     let figure = Perfdata::new("entropy", bits, Unit::None);
     Ok(Outcome {
         perfdata: vec![figure.thresholds(limits.thresholds()).min(0)],
         ..Outcome::new(
             limits.judge(bits),
-            format!("{bits} bits of entropy at hand"),
+            format!(
+                "{bits} bits of entropy at hand{}",
+                limits::reached(&limits, limits.judge(bits))
+            ),
         )
     })
 }

@@ -3,10 +3,10 @@
 //! Reads the fields `HugePages_` of `PROC/meminfo`, which are of the default size.
 
 use clap::{Arg, ArgMatches, value_parser};
-use venus_collectors::source::text;
 
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
+use crate::source::kernel::{self, Share};
 use crate::status::{Limits, Outcome, Status};
 
 /// The check's declaration.
@@ -35,22 +35,7 @@ fn arguments() -> Vec<Arg> {
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let limits = limits::given(matches, Limits::at_least, [None, None])?;
-    let path = context.roots.proc.join("meminfo");
-    let bytes = context.read(&path)?;
-    let field = |name: &'static str| {
-        let lines = text::lines(&bytes).filter_map(Result::ok);
-        let mut columns = lines.map(|(_, line)| text::fields(line));
-        columns
-            .find_map(|mut columns| {
-                let is_it = columns.next()? == name.as_bytes();
-                is_it.then(|| columns.next().and_then(text::decimal))?
-            })
-            .ok_or_else(|| Failure::malformed(&path, format!("it has no {name}")))
-    };
-    let (total, free) = (field("HugePages_Total:")?, field("HugePages_Free:")?);
-    let used = total
-        .checked_sub(free)
-        .ok_or_else(|| Failure::malformed(&path, "more huge pages are free than there are"))?;
+    let Share { used, all: total } = kernel::hugepages(context)?;
     let expected = matches.get_one::<u64>("total").copied();
     if let Some(expected) = expected.filter(|expected| *expected != total) {
         let what = format!("{total} huge pages are reserved, expected {expected}");

@@ -70,7 +70,12 @@ pub(super) fn judged(limits: &Limits, value: impl Into<Number>, unit: &str) -> (
 
 /// The threshold that a value of this status has reached, to end what is said of it: `, threshold 10`.
 pub(super) fn reached(limits: &Limits, status: Status) -> String {
-    let limit = limit(limits, status, "");
+    reached_in(limits, status, "")
+}
+
+/// The same with its unit: `, threshold 10%`. A range goes without it.
+pub(super) fn reached_in(limits: &Limits, status: Status, unit: &str) -> String {
+    let limit = limit(limits, status, unit);
     limit.map_or(String::new(), |limit| format!(", threshold {limit}"))
 }
 
@@ -95,10 +100,12 @@ pub(super) fn share(limits: &Limits, used: u64, all: u64, things: &str) -> Outco
     let percent = hundredths(100.0 * used as f64 / all as f64);
     let figure = Perfdata::new("used", percent, Unit::Percent);
     let figure = figure.thresholds(limits.thresholds()).min(0).max(100);
-    let what = format!("{used} of {all} {things} used ({percent}%)");
+    let status = limits.judge(percent);
+    let reached = reached_in(limits, status, "%");
+    let what = format!("{used} of {all} {things} used ({percent}%){reached}");
     Outcome {
         perfdata: vec![figure],
-        ..Outcome::new(limits.judge(percent), what)
+        ..Outcome::new(status, what)
     }
 }
 

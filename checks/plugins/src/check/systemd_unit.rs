@@ -113,8 +113,12 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
         }
         // Since systemd 235, and of services only.
         if let Some(restarts) = get("NRestarts").and_then(|count| count.parse::<u64>().ok()) {
-            let what = format!("{name} was restarted {restarts} times");
-            findings.add(limits.judge(restarts), what);
+            let status = limits.judge(restarts);
+            let reached = limits::reached(&limits, status);
+            findings.add(
+                status,
+                format!("{name} was restarted {restarts} times{reached}"),
+            );
             let figure = Perfdata::new(format!("{name} restarts"), restarts, Unit::Counter);
             perfdata.push(figure.thresholds(limits.thresholds()));
         }

@@ -2,13 +2,11 @@
 //!
 //! Reads `PROC/uptime`.
 
-use std::time::Duration;
-
 use clap::ArgMatches;
-use venus_collectors::source::process::uptime;
 
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
+use crate::source::kernel;
 use crate::status::{Limits, Outcome, Perfdata, Unit, duration};
 
 /// The check's declaration.
@@ -19,8 +17,8 @@ pub(super) static CHECK: Check = Check {
     example: "-w 600",
     arguments: || {
         limits::arguments(
-            "Seconds since boot that are worth a warning, or fewer [default: 300]",
-            "Seconds since boot that are critical, or fewer [default: none]",
+            "How long ago this host was booted, in seconds that are worth a warning, or fewer [default: 300]",
+            "How long ago this host was booted, in seconds that are critical, or fewer [default: none]",
         )
         .into()
     },
@@ -33,18 +31,17 @@ const JUST_BOOTED: f64 = 300.0;
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let limits = limits::given(matches, Limits::at_most, [Some(JUST_BOOTED), None])?;
-    let path = context.roots.proc.join("uptime");
-    let seconds =
-        uptime(&context.read(&path)?).map_err(|error| Failure::malformed(&path, error))?;
-    let seconds = Duration::try_from_secs_f64(seconds)
-        .map_err(|_| Failure::malformed(&path, "nothing is up for so long"))?
-        .as_secs();
+    let seconds = kernel::uptime(context)?;
     let figure = Perfdata::new("uptime", seconds, Unit::Seconds);
     Ok(Outcome {
         perfdata: vec![figure.thresholds(limits.thresholds()).min(0)],
         ..Outcome::new(
             limits.judge(seconds),
-            format!("up for {}", duration(seconds)),
+            format!(
+                "up for {}{}",
+                duration(seconds),
+                limits::reached_in(&limits, limits.judge(seconds), " s")
+            ),
         )
     })
 }

@@ -1,5 +1,5 @@
-//! Metrics as commands: those of the collectors, which the agent has too, and those of services,
-//! which only the standalone program asks.
+//! Metrics as commands: those of the collectors, which the agent has too, and those of services and
+//! of checks of the host, which only the standalone program asks.
 //!
 //! The metrics of a service are one file here with a `pub static METRICS` and one line in the
 //! table. They are read by the same client below [`service`](crate::service) as the check's.
@@ -12,6 +12,8 @@ mod docker;
 mod figures;
 mod http;
 mod kafka;
+mod kernel;
+mod mdraid;
 mod ping;
 mod port;
 mod rabbitmq;
@@ -53,6 +55,11 @@ pub struct Metrics {
 }
 
 static ALL: &[&Metrics] = &[
+    &kernel::UPTIME,
+    &kernel::FILE_DESCRIPTORS,
+    &kernel::ENTROPY,
+    &kernel::HUGEPAGES,
+    &mdraid::METRICS,
     &sensu::METRICS,
     &zookeeper::METRICS,
     &consul::METRICS,

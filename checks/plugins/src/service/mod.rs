@@ -60,6 +60,10 @@ impl ServiceError {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 Self::Unclear(format!("{what} failed: no answer in time"))
             }
+            // The library has no kind for it.
+            _ if error.to_string().starts_with("failed to lookup address") => {
+                Self::Unclear(format!("{said}; is that its name?"))
+            }
             _ => Self::Unclear(said),
         }
     }

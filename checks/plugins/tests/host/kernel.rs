@@ -33,8 +33,18 @@ fn uptime() {
                 "OK: up for 1 h 1 min | 'uptime'=3700s;300:;;0",
                 0,
             ),
-            ("300.90 1.00\n", &[], "WARNING: up for 5 min", 1),
-            ("59.90 1.00\n", &["-c", "60"], "CRITICAL: up for 59 s", 2),
+            (
+                "300.90 1.00\n",
+                &[],
+                "WARNING: up for 5 min, threshold 300 s",
+                1,
+            ),
+            (
+                "59.90 1.00\n",
+                &["-c", "60"],
+                "CRITICAL: up for 59 s, threshold 60 s",
+                2,
+            ),
             (
                 "1e300 1\n",
                 &[],
@@ -69,13 +79,13 @@ fn file_descriptors() {
             (
                 "8000\t0\t10000\n",
                 &[],
-                "WARNING: 8000 of 10000 file descriptors used (80%)",
+                "WARNING: 8000 of 10000 file descriptors used (80%), threshold 80%",
                 1,
             ),
             (
                 "9000\t0\t10000\n",
                 &[],
-                "CRITICAL: 9000 of 10000 file descriptors used (90%)",
+                "CRITICAL: 9000 of 10000 file descriptors used (90%), threshold 90%",
                 2,
             ),
             ("653\t0\t0\n", &[], malformed, 3),
@@ -93,8 +103,18 @@ fn entropy() {
         "proc/sys/kernel/random/entropy_avail",
         &[
             ("256\n", &[], "OK: 256 bits of entropy at hand", 0),
-            ("128\n", &[], "WARNING: 128 bits of entropy at hand", 1),
-            ("64\n", &[], "CRITICAL: 64 bits of entropy at hand", 2),
+            (
+                "128\n",
+                &[],
+                "WARNING: 128 bits of entropy at hand, threshold 128",
+                1,
+            ),
+            (
+                "64\n",
+                &[],
+                "CRITICAL: 64 bits of entropy at hand, threshold 64",
+                2,
+            ),
             (
                 "256",
                 &[],
@@ -118,13 +138,13 @@ fn hugepages() {
             (
                 pages,
                 &["-w", "75"],
-                "WARNING: 15 of 20 huge pages used (75%)",
+                "WARNING: 15 of 20 huge pages used (75%), threshold 75%",
                 1,
             ),
             (
                 pages,
                 &["-w", "50", "-c", "75"],
-                "CRITICAL: 15 of 20 huge pages used (75%)",
+                "CRITICAL: 15 of 20 huge pages used (75%), threshold 75%",
                 2,
             ),
             (

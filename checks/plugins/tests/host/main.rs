@@ -18,6 +18,7 @@ mod mounts;
 mod process;
 mod smart;
 mod systemd;
+mod twins;
 
 use std::fs;
 use std::path::PathBuf;

@@ -48,7 +48,7 @@ fn units_are_active_or_not() {
     says(
         &again,
         &args,
-        "WARNING: ssh.service was restarted 7 times",
+        "WARNING: ssh.service was restarted 7 times, threshold 5",
         1,
     );
     let both = format!(
