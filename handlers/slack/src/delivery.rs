@@ -2,9 +2,12 @@
 
 use crate::settings::{self, Access, Settings, WebhookUrl};
 use serde_json::Value;
+use std::fs;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use ureq::http::{Response, StatusCode, header};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 /// The longest `Retry-After` that is waited for; Slack asks for a minute at most.
@@ -50,6 +53,17 @@ pub enum Failure {
     /// Refused, reset, closed, or not trusted.
     #[error("{0}")]
     Connection(#[source] io::Error),
+    /// The setting `cacert` leads to nothing that TLS could trust.
+    #[error("cannot use {} of the setting cacert: {why}", file.display())]
+    Authorities {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What answers there does not prove that it is who it should be.
+    #[error("TLS: {0}: see the setting cacert")]
+    Untrusted(String),
     /// The TLS handshake failed.
     #[error("TLS: {0}")]
     Tls(String),
@@ -86,7 +100,7 @@ impl Failure {
                         Some("ratelimited" | "rate_limited" | "internal_error" | "fatal_error")
                     )
             }
-            Self::NotSlack => false,
+            Self::NotSlack | Self::Authorities { .. } | Self::Untrusted(_) => false,
             Self::Timeout(_)
             | Self::UnknownHost
             | Self::Connection(_)
@@ -118,16 +132,6 @@ impl Failure {
         is_known
             || (word.is_none() && *status == StatusCode::BAD_REQUEST)
             || *status == StatusCode::PAYLOAD_TOO_LARGE
-    }
-
-    /// Whether Slack has certainly not taken the message.
-    #[must_use]
-    pub fn is_certain(&self) -> bool {
-        match self {
-            Self::Refused { .. } | Self::UnknownHost | Self::Tls(_) | Self::Proxy => true,
-            Self::Connection(error) => error.kind() == io::ErrorKind::ConnectionRefused,
-            Self::Timeout(_) | Self::NotHttp | Self::NotSlack => false,
-        }
     }
 }
 
@@ -177,7 +181,7 @@ pub enum Act<'a> {
 
 /// The way to Slack: one connection for all messages of a process.
 pub struct Delivery<'a> {
-    agent: Agent,
+    agent: Option<Agent>,
     settings: &'a Settings,
     wait: &'a mut dyn FnMut(Duration),
 }
@@ -186,7 +190,7 @@ impl<'a> Delivery<'a> {
     /// `wait` returns when the time it is given is over.
     pub fn new(settings: &'a Settings, wait: &'a mut dyn FnMut(Duration)) -> Self {
         Self {
-            agent: agent(settings),
+            agent: None,
             settings,
             wait,
         }
@@ -226,11 +230,15 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    fn post(&self, payload: &Value, act: Act<'_>) -> Result<Option<Posted>, Failure> {
+    fn post(&mut self, payload: &Value, act: Act<'_>) -> Result<Option<Posted>, Failure> {
         let timeout = self.settings.webhook_timeout;
+        let agent = match &mut self.agent {
+            Some(agent) => agent,
+            none => none.insert(agent(self.settings)?),
+        };
         match &self.settings.access {
             Access::Webhook(url) => {
-                let answer = self.agent.post(url.secret()).send_json(payload);
+                let answer = agent.post(url.secret()).send_json(payload);
                 let answer = answer.map_err(|error| failure(error, timeout))?;
                 if answer.status().is_success() {
                     return Ok(None);
@@ -240,8 +248,7 @@ impl<'a> Delivery<'a> {
             Access::Bot { api, token } => {
                 let (method, payload) = call(payload, act);
                 let base = api.secret().to_string();
-                let answer = self
-                    .agent
+                let answer = agent
                     .post(format!("{}/{method}", base.trim_end_matches('/')))
                     .header("authorization", format!("Bearer {}", token.secret()))
                     .send_json(&payload);
@@ -315,7 +322,7 @@ fn pause(failure: &Failure, first: Duration, tries: u32) -> Duration {
     doubled.min(first.max(LONGEST_PAUSE))
 }
 
-fn agent(settings: &Settings) -> Agent {
+fn agent(settings: &Settings) -> Result<Agent, Failure> {
     let config = Agent::config_builder()
         .timeout_global(Some(settings.webhook_timeout))
         .http_status_as_error(false)
@@ -327,7 +334,32 @@ fn agent(settings: &Settings) -> Agent {
         Some(proxy) => config.proxy(Some(proxy)),
         None => config,
     };
-    config.build().new_agent()
+    let config = match &settings.cacert {
+        Some(file) => {
+            let trusted = RootCerts::new_with_certs(&authorities(file)?);
+            config.tls_config(TlsConfig::builder().root_certs(trusted).build())
+        }
+        None => config,
+    };
+    Ok(config.build().new_agent())
+}
+
+fn authorities(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
+    let unusable = |why: &str| Failure::Authorities {
+        file: file.to_owned(),
+        why: why.to_owned(),
+    };
+    let text = fs::read(file).map_err(|error| unusable(&error.to_string()))?;
+    let found: Vec<_> = parse_pem(&text)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if found.is_empty() {
+        return Err(unusable("it holds no certificate"));
+    }
+    Ok(found)
 }
 
 fn proxy(given: &settings::Proxy) -> Option<ureq::Proxy> {
@@ -374,14 +406,27 @@ fn failure(error: ureq::Error, timeout: Duration) -> Failure {
     match error {
         ureq::Error::Timeout(_) => Failure::Timeout(timeout),
         ureq::Error::HostNotFound => Failure::UnknownHost,
+        // The TLS library's errors come as this kind, with its words.
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            tls(error.to_string())
+        }
         ureq::Error::Io(error) => Failure::Connection(error),
-        ureq::Error::Rustls(error) => Failure::Tls(error.to_string()),
+        ureq::Error::Rustls(error) => tls(error.to_string()),
+        ureq::Error::Tls(what) => Failure::Tls(what.to_owned()),
         ureq::Error::ConnectionFailed => {
             Failure::Connection(io::Error::from(io::ErrorKind::NotConnected))
         }
         ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => Failure::Proxy,
         // Another crate's enum that may grow; what is left of it concerns answers.
         _ => Failure::NotHttp,
+    }
+}
+
+fn tls(why: String) -> Failure {
+    if why.starts_with("invalid peer certificate") {
+        Failure::Untrusted(why)
+    } else {
+        Failure::Tls(why)
     }
 }
 

@@ -3,9 +3,10 @@
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use venus_event::{Action, Event, Severity};
 
 /// A check that is not OK, as far as Slack was told.
@@ -31,6 +32,13 @@ pub struct Thread {
     /// Whether it is about this incident alone, and may therefore be changed.
     pub is_own: bool,
 }
+
+/// An incident of which nothing more is heard, as its client is gone, is forgotten after this time.
+const FORGOTTEN: Duration = Duration::from_hours(30 * 24);
+/// How often that is looked for.
+const DAY: Duration = Duration::from_hours(24);
+/// The file whose time tells when it was. No name of an incident, which has an `@` or a `+`.
+const PRUNED: &str = "pruned";
 
 /// Remembers in a folder, a file for each.
 #[derive(Debug)]
@@ -59,6 +67,7 @@ impl Incidents {
         event: &Event,
         announced: bool,
         threads: BTreeMap<String, Thread>,
+        now: SystemTime,
     ) -> io::Result<()> {
         let path = self.path(event);
         let before = self.of(event);
@@ -73,7 +82,7 @@ impl Incidents {
         incident.flaps = event.action == Action::Flapping && (incident.flaps || announced);
         incident.threads.extend(threads);
         if before.as_ref() == Some(&incident) {
-            return Ok(());
+            return touch(&path, now);
         }
         fs::create_dir_all(&self.dir)?;
         let unfinished = path.with_added_extension("new");
@@ -81,10 +90,38 @@ impl Incidents {
         fs::rename(unfinished, path)
     }
 
+    /// Forgets those of which nothing was heard for a month; looks once a day.
+    pub fn prune(&self, now: SystemTime) -> io::Result<()> {
+        let age = |path: &Path| -> io::Result<Duration> {
+            let modified = fs::metadata(path)?.modified()?;
+            Ok(now.duration_since(modified).unwrap_or_default())
+        };
+        let pruned = self.dir.join(PRUNED);
+        if age(&pruned).is_ok_and(|age| age < DAY) {
+            return Ok(());
+        }
+        let entries = match fs::read_dir(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let path = entry?.path();
+            if age(&path)? > FORGOTTEN {
+                fs::remove_file(path)?;
+            }
+        }
+        fs::write(&pruned, "")?;
+        touch(&pruned, now)
+    }
+
     fn path(&self, event: &Event) -> PathBuf {
         self.dir
             .join(file_name(event.client_name(), event.check_name()))
     }
+}
+
+fn touch(path: &Path, now: SystemTime) -> io::Result<()> {
+    File::options().append(true).open(path)?.set_modified(now)
 }
 
 /// The longest name of a file that the common file systems take, less what is added to it.
@@ -134,7 +171,10 @@ mod tests {
         let incidents = Incidents::new(dir.path().join("incidents"));
         let note = |status, action, announced| {
             let event = event("c", status, action);
-            incidents.note(&event, announced, BTreeMap::new()).unwrap();
+            let now = SystemTime::UNIX_EPOCH;
+            incidents
+                .note(&event, announced, BTreeMap::new(), now)
+                .unwrap();
             incidents.of(&event)
         };
         assert_eq!(note(0, "resolve", true), None);
@@ -147,6 +187,27 @@ mod tests {
         assert!(!note(2, "create", false).unwrap().flaps);
         assert_eq!(incidents.of(&event("d", 2, "create")), None);
         assert_eq!(note(0, "resolve", true), None);
+    }
+
+    #[test]
+    fn what_is_heard_of_no_more_is_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let incidents = Incidents::new(dir.path().join("incidents"));
+        let at = |days: u32| SystemTime::UNIX_EPOCH + DAY * days;
+        let (gone, here) = (event("gone", 2, "create"), event("here", 2, "create"));
+        incidents.prune(at(1)).unwrap();
+        for event in [&gone, &here] {
+            incidents.note(event, true, BTreeMap::new(), at(1)).unwrap();
+        }
+        incidents.note(&gone, true, BTreeMap::new(), at(2)).unwrap();
+        incidents
+            .note(&here, true, BTreeMap::new(), at(30))
+            .unwrap();
+        incidents.prune(at(32)).unwrap();
+        assert!(incidents.of(&gone).is_some());
+        incidents.prune(at(33)).unwrap();
+        assert!(incidents.of(&gone).is_none());
+        assert!(incidents.of(&here).is_some());
     }
 
     #[test]

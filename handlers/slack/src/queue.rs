@@ -109,6 +109,8 @@ impl<'a> Queue<'a> {
             behind -= group.items.len();
             self.deliver(turn, group, behind)?;
         }
+        let pruned = self.incidents.prune((self.now)());
+        self.complain("forget in", pruned);
         Ok(true)
     }
 
@@ -219,10 +221,15 @@ impl<'a> Queue<'a> {
 
     /// What cannot be remembered costs a word, and at worst an end that is told too much.
     fn note(&mut self, event: &Event, announced: bool, threads: BTreeMap<String, Thread>) {
-        let noted: io::Result<()> = self.incidents.note(event, announced, threads);
-        if let Err(error) = noted {
+        let now = (self.now)();
+        let noted = self.incidents.note(event, announced, threads, now);
+        self.complain("remember in", noted);
+    }
+
+    fn complain(&mut self, what: &str, done: io::Result<()>) {
+        if let Err(error) = done {
             let dir = self.settings.spool_dir.display();
-            (self.warn)(&format!("cannot remember in {dir} what was told: {error}"));
+            (self.warn)(&format!("cannot {what} {dir} what was told: {error}"));
         }
     }
 

@@ -73,6 +73,8 @@ pub struct Settings {
     pub payload_template: Option<PathBuf>,
     /// The way to Slack; where there is none, that of the environment.
     pub proxy: Option<Proxy>,
+    /// The authorities that TLS trusts, PEM; where there is none, Mozilla's.
+    pub cacert: Option<PathBuf>,
     /// Where messages wait.
     pub spool_dir: PathBuf,
     /// How much may wait there.
@@ -207,6 +209,7 @@ impl Settings {
             template: section.path("message_template")?.or(template),
             payload_template: section.path("payload_template")?,
             proxy: proxy(&mut section)?,
+            cacert: section.path("cacert")?,
             spool_dir: section
                 .path("spool_dir")?
                 .unwrap_or_else(|| DEFAULT_SPOOL.into()),

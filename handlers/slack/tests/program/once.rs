@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Output;
 use std::thread::JoinHandle;
 use tempfile::TempDir;
+use venus_tests::certificates::Certificates;
 use venus_tests::endpoint::{Answer, Endpoint, OK};
 
 /// Runs one event against these answers; gives the output, in which the folder is `DIR`, and how
@@ -380,6 +381,56 @@ fn without_a_spool_the_message_is_sent_all_the_same() {
         folder.path().display()
     );
     assert_ends(&output, 0, &said);
+    assert_eq!(endpoint.requests().len(), 1);
+}
+
+#[test]
+fn tls_is_verified() {
+    let (Some(certificates), Some(others)) = (Certificates::make(), Certificates::make()) else {
+        return;
+    };
+    let endpoint = Endpoint::with_tls(&[OK], &certificates);
+    let try_it = |url: &str, cacert: Option<&Path>| {
+        let mut section = sensu_channel(url);
+        section["cacert"] = json!(cacert);
+        if cacert.is_none() {
+            section.as_object_mut().unwrap().remove("cacert");
+        }
+        let folder = settings(&section);
+        let output = run(&folder, &event(1, "o"));
+        let said = String::from_utf8(output.stderr).unwrap();
+        let dir = folder.path().to_str().unwrap();
+        (output.status.code().unwrap(), said.replace(dir, "DIR"))
+    };
+    let ours = certificates.path("ca.pem");
+    assert_eq!(try_it(&endpoint.url(), Some(&ours)), (0, String::new()));
+    let kept = "; kept in DIR/spool, with 0 behind it\n";
+    let no = |why: &str| (1, format!("handler-slack: not delivered to {why}{kept}"));
+    // Mozilla's authorities have not signed it, nor have others.
+    for (unknown, why) in [
+        (None, "UnknownIssuer"),
+        (Some(others.path("ca.pem")), "BadSignature"),
+    ] {
+        assert_eq!(
+            try_it(&endpoint.url(), unknown.as_deref()),
+            no(&format!(
+                "127.0.0.1: TLS: invalid peer certificate: {why}: see the setting cacert"
+            ))
+        );
+    }
+    let by_name = endpoint.url().replace("127.0.0.1", "localhost");
+    let (code, said) = try_it(&by_name, Some(&ours));
+    let wrong_name = "localhost: TLS: invalid peer certificate: certificate not valid for name";
+    assert!(code == 1 && said.contains(wrong_name), "{said}");
+    assert_eq!(
+        try_it(&endpoint.url(), Some(Path::new("/dev/null"))),
+        no("127.0.0.1: cannot use /dev/null of the setting cacert: it holds no certificate")
+    );
+    let plain = Endpoint::start(&[OK]);
+    let url = plain.url().replace("http:", "https:");
+    let (code, said) = try_it(&url, Some(&ours));
+    assert!(code == 1 && said.contains("127.0.0.1: "), "{said}");
+    assert_eq!(plain.requests().len(), 0);
     assert_eq!(endpoint.requests().len(), 1);
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tempfile::TempDir;
 use venus_tests::endpoint::{Answer, Endpoint, OK, Request};
+use venus_tests::port;
 
 /// Nothing listens: closed as soon as it is accepted.
 const DOWN: Answer = Answer::Close;
@@ -57,6 +58,44 @@ fn what_could_not_be_sent_goes_out_before_the_next_in_order() {
     assert_ends(&run(&folder, &of("a", 0, &json!({}))), 0, "");
     let requests = endpoint.requests();
     assert_eq!(told(&requests[2..]), ["a CRITICAL", "b CRITICAL", "a OK"]);
+}
+
+/// Of each client in the order of its events, and each of them once.
+#[test]
+fn a_hundred_events_while_slack_is_away_all_come_afterwards() {
+    let [port] = port::free();
+    let mut section = sensu_channel(&format!("http://127.0.0.1:{port}/services/topsecret"));
+    section["webhook_retries"] = json!(0);
+    let folder = settings(&section);
+    // Ten at a time, each of another client.
+    let statuses = [1, 2, 0, 2, 0, 1, 0, 2, 1, 0];
+    for status in statuses {
+        let children: Vec<_> = (0..10)
+            .map(|number| {
+                let event = of(&format!("venus{number:03}"), status, &json!({}));
+                start(&from(&folder), event.as_bytes())
+            })
+            .collect();
+        for child in children {
+            // Who had the turn could not deliver, the others left it to them.
+            assert!(matches!(end(child).status.code(), Some(0 | 1)));
+        }
+    }
+    let endpoint = Endpoint::start_at(port, &[OK]);
+    assert_ends(&run(&folder, &of("last", 2, &json!({}))), 0, "");
+    let mut of_clients: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for told in told(&endpoint.requests()) {
+        let (client, word) = told.split_once(' ').unwrap();
+        let words = of_clients.entry(client.to_owned()).or_default();
+        words.push(word.to_owned());
+    }
+    assert_eq!(of_clients.remove("last").unwrap(), ["CRITICAL"]);
+    assert_eq!(of_clients.len(), 10);
+    let words =
+        statuses.map(|status| ["OK", "WARNING", "CRITICAL"][usize::try_from(status).unwrap()]);
+    for (client, told) in of_clients {
+        assert_eq!(told, words, "{client}");
+    }
 }
 
 #[test]
