@@ -6,13 +6,14 @@ use crate::clock;
 use crate::health::Health;
 use crate::keepalive;
 use crate::log::Log;
-use crate::outbox::Outbox;
+use crate::outbox::{Batch, Outbox};
 use crate::settings::Current;
-use crate::transport::{Link, Requests, Transport, TransportError};
+use crate::transport::{Link, RESULTS, Requests, Transport, TransportError};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::future::pending;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -22,6 +23,11 @@ use tokio::time::{Instant, sleep, timeout};
 const CONNECT: Duration = Duration::from_secs(20);
 /// How long sending may take before the connection counts as dead.
 const SEND: Duration = Duration::from_secs(20);
+/// Who waits for longer for the first word about results counts as slow: they do not wait in memory
+/// alone any more.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait before trying again whether a server wants results.
+const UNWANTED: Duration = Duration::from_secs(2);
 /// A connection that holds for this long is well.
 const STEADY: Duration = Duration::from_secs(10);
 /// After this many in a row that did not hold the waits between attempts no
@@ -92,12 +98,13 @@ pub(crate) async fn keep_connected<T: Transport>(
         let connected = tokio::select! {
             connected = timeout(CONNECT, transport.connect(subscriptions)) => connected,
             () = served.closing.uttered() => return Ok(()),
+            never = stall_after(PATIENCE, &served.outbox) => never,
         };
         let error = match connected {
             Ok(Ok((link, mut requests))) => {
                 let say = || {
                     said.borrow_mut().clear();
-                    log.warn("reconnected", json!({ "waiting": served.outbox.len() }));
+                    log.warn("reconnected", json!({ "waiting": served.outbox.waiting() }));
                 };
                 let flapping = short_lived >= FLAPPING;
                 if attempts > 0 && !flapping {
@@ -110,9 +117,11 @@ pub(crate) async fn keep_connected<T: Transport>(
                     () = when_steady(flapping, say) => None,
                 };
                 served.health.set_connected(false);
+                served.outbox.give_back();
                 let Some(error) = ended else {
                     return Ok(());
                 };
+                served.outbox.stall();
                 short_lived = if began.elapsed() < STEADY {
                     short_lived.saturating_add(1)
                 } else {
@@ -136,11 +145,19 @@ pub(crate) async fn keep_connected<T: Transport>(
             log.warn("not connected, trying again", data);
         }
         attempts = attempts.saturating_add(1);
+        served.outbox.stall();
         tokio::select! {
             () = sleep(pause(attempts)) => {}
             () = served.closing.uttered() => return Ok(()),
         }
     }
+}
+
+/// Takes note that nothing is delivered, if that lasts.
+async fn stall_after<T>(time: Duration, outbox: &Outbox) -> T {
+    sleep(time).await;
+    outbox.stall();
+    pending().await
 }
 
 /// Says when a connection has held, where those before it did not.
@@ -186,9 +203,15 @@ async fn send_keepalives<L: Link>(link: &L, served: &Served) -> TransportError {
         if client.keepalives {
             let described = keepalive::describe(client, clock::epoch_seconds());
             let payload = Value::Object(described).to_string();
-            let sent = timeout(SEND, link.keepalive(payload.as_bytes())).await;
-            if let Some(error) = failure(sent) {
-                return error;
+            let mut sending = pin!(link.keepalive(payload.as_bytes()));
+            loop {
+                match timeout(SEND, &mut sending).await {
+                    Ok(Ok(())) => break,
+                    Ok(Err(error)) => return error,
+                    // It is there, and will take it.
+                    Err(_) if link.blocked().is_some() => {}
+                    Err(_) => return TransportError::Silent(SEND),
+                }
             }
         }
         sleep(keepalive::INTERVAL).await;
@@ -196,19 +219,64 @@ async fn send_keepalives<L: Link>(link: &L, served: &Served) -> TransportError {
 }
 
 async fn send_results<L: Link>(link: &L, served: &Served) -> TransportError {
+    let outbox = &served.outbox;
+    let mut is_unwanted = false;
     loop {
-        let batch = served.outbox.batch(BATCH).await;
-        let sent = timeout(SEND, link.results(&batch.results)).await;
-        if let Some(error) = failure(sent) {
-            return error;
+        // As long as nobody wants results, one tries whether that has changed.
+        let limit = if is_unwanted { 1 } else { BATCH };
+        let batch = outbox.batch(limit).await;
+        let returned = match deliver(link, served, &batch).await {
+            Ok(returned) => returned,
+            Err(error) => return error,
+        };
+        outbox.confirm(&batch, &returned);
+        if returned.is_empty() && is_unwanted {
+            served.log.warn("a server takes results again", Value::Null);
+        } else if !returned.is_empty() && !is_unwanted {
+            let data = json!({ "queue": RESULTS, "results": "are kept until one has" });
+            let what = "no Sensu server has a queue for results";
+            served.log.warn(what, data);
         }
-        served.outbox.confirm(&batch);
-        let dropped = served.outbox.take_dropped();
-        if dropped > 0 {
+        is_unwanted = !returned.is_empty();
+        if is_unwanted {
+            outbox.stall();
+            sleep(UNWANTED).await;
+            continue;
+        }
+        let dropped = outbox.take_dropped();
+        if dropped.all() > 0 {
             let data = json!({ "dropped": dropped });
             served
                 .log
                 .warn("results were dropped while they could not be sent", data);
+        }
+    }
+}
+
+/// Sends a batch and waits for what comes of it, for as long as the other side takes something, or
+/// says that it cannot for now. Meanwhile others do not wait in memory.
+async fn deliver<L: Link>(
+    link: &L,
+    served: &Served,
+    batch: &Batch,
+) -> Result<Vec<usize>, TransportError> {
+    let mut delivery = pin!(link.results(&batch.results));
+    if let Ok(delivered) = timeout(PATIENCE, &mut delivery).await {
+        return delivered;
+    }
+    served.outbox.stall();
+    let mut said = false;
+    loop {
+        if let Ok(delivered) = timeout(SEND, &mut delivery).await {
+            return delivered;
+        }
+        let Some(why) = link.blocked() else {
+            return Err(TransportError::Silent(SEND));
+        };
+        if !said {
+            let data = json!({ "reason": why, "results": "are kept until it does" });
+            served.log.warn("the broker takes nothing for now", data);
+            said = true;
         }
     }
 }
@@ -226,14 +294,5 @@ async fn take_requests<R: Requests>(requests: &mut R, served: &Served) -> Transp
                 subscribed = false;
             }
         }
-    }
-}
-
-fn failure(
-    sent: Result<Result<(), TransportError>, tokio::time::error::Elapsed>,
-) -> Option<TransportError> {
-    match sent {
-        Ok(sent) => sent.err(),
-        Err(_) => Some(TransportError::Silent(SEND)),
     }
 }

@@ -11,7 +11,7 @@ use crate::duties::Duties;
 use crate::health::Health;
 use crate::local::Sockets;
 use crate::log::Log;
-use crate::outbox::Outbox;
+use crate::outbox::{Keeper, Outbox};
 use crate::pipeline::Pipeline;
 use crate::schedule::subdued;
 use crate::settings::load::variable;
@@ -43,6 +43,10 @@ const AFTER_STANDARD: RawFd = 3;
 const FAILED: u8 = 2;
 /// How long a stop waits for running checks, and then for their delivery.
 const STOP: Duration = Duration::from_secs(10);
+/// Where state is kept if nobody says where.
+const STATE: &str = "/var/lib/venus";
+/// How long it takes at most to write down what could not be delivered.
+const WRITE_DOWN: Duration = Duration::from_secs(2);
 /// How long a check that was killed takes to be gone.
 const KILLED: Duration = Duration::from_secs(1);
 /// How long a change of connection waits for the delivery over the old one.
@@ -109,12 +113,10 @@ struct Agent<'a> {
     sockets: RefCell<Option<Sockets>>,
 }
 
-/// Where to remember from one start to the next: as systemd has it, of several folders the first.
-fn state_dir(settings: &Settings, environment: &Environment) -> Option<PathBuf> {
-    settings.venus.state_dir.clone().or_else(|| {
-        let folders = variable(environment, "STATE_DIRECTORY")?;
-        folders.split(':').next().map(PathBuf::from)
-    })
+/// Where systemd wants state to be; of several folders the first.
+fn state_dir(environment: &Environment) -> Option<PathBuf> {
+    let folders = variable(environment, "STATE_DIRECTORY")?;
+    folders.split(':').next().map(PathBuf::from)
 }
 
 /// Why the work proper ended.
@@ -143,7 +145,8 @@ impl<'a> Agent<'a> {
             Rc::clone(&outbox),
             child_environment.clone(),
         );
-        let state = state_dir(&settings.get(), environment);
+        let state = settings.get().venus.state_dir.clone();
+        let state = state.or_else(|| state_dir(environment));
         let pipeline = Pipeline::new(
             Rc::clone(&settings),
             log.clone(),
@@ -172,6 +175,7 @@ impl<'a> Agent<'a> {
         ));
         let mut duties = Duties::of(&self.settings.get());
         self.say_hello(&duties);
+        self.keep_results().await;
         self.open_sockets().await;
         let mut asked = None;
         loop {
@@ -201,6 +205,26 @@ impl<'a> Agent<'a> {
                 Ended::Pause => self.pause(&mut duties, &mut signals).await,
             };
         }
+    }
+
+    /// What cannot be delivered goes to the disk, if there is a broker to deliver to.
+    async fn keep_results(&self) {
+        let settings = self.settings.get();
+        let spool = &settings.venus.spool;
+        self.outbox.set_rate(spool.rate);
+        let has_broker = settings.transport != Transport::Embedded;
+        if self.arguments.mode == Mode::Once || !has_broker || !spool.enabled {
+            return;
+        }
+        let dir = spool.dir.clone().or_else(|| state_dir(self.environment));
+        let dir = dir.unwrap_or_else(|| PathBuf::from(STATE));
+        let keeper = Keeper::new(
+            Rc::clone(&self.outbox),
+            Rc::clone(&self.settings),
+            self.log.clone(),
+            dir.join("spool").join(&settings.client.name),
+        );
+        spawn_local(keeper.await.run());
     }
 
     /// Without a connection and without checks until a signal, which may be one
@@ -325,10 +349,7 @@ impl<'a> Agent<'a> {
         };
         tokio::select! {
             failed = &mut connection => return Ended::Exit(self.give_up(failed)),
-            done = delivered => if done.is_err() && matches!(ended, Ended::Exit(_)) {
-                let data = json!({ "undelivered": self.outbox.len() });
-                self.log.warn("stopped before everything was delivered", data);
-            }
+            _ = delivered => {}
         }
         served.closing.utter();
         if timeout(limit, connection).await.is_err() {
@@ -339,10 +360,24 @@ impl<'a> Agent<'a> {
         }
         self.health.set_connected(false);
         if let Ended::Exit(_) = ended {
+            self.write_down().await;
             self.pipeline.kill();
             self.log.info("venus-agent stopped", Value::Null);
         }
         ended
+    }
+
+    /// What was not delivered goes to the disk, or is lost.
+    async fn write_down(&self) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        self.outbox.stall();
+        if timeout(WRITE_DOWN, self.outbox.emptied()).await.is_err() {
+            let data = json!({ "undelivered": self.outbox.len() });
+            self.log
+                .warn("stopped before everything was delivered", data);
+        }
     }
 
     /// Nothing starts any more, and what runs has a while to end. The last
@@ -414,6 +449,7 @@ impl<'a> Agent<'a> {
         duties.replace(&new, run);
         self.settings.replace(new);
         self.runner.reload();
+        self.outbox.set_rate(self.settings.get().venus.spool.rate);
         let client = &self.settings.get().client;
         if client.socket != old.client.socket || client.http_socket != old.client.http_socket {
             self.open_sockets().await;

@@ -42,6 +42,7 @@ pub fn agent_in(dir: &Path) -> Command {
     fs::write(&none, "{}").unwrap();
     let mut command = Command::new(path("venus-agent"));
     command.arg("-c").arg(none).arg("-d").arg(dir);
+    command.env("STATE_DIRECTORY", dir.join(".state"));
     for name in [
         "RABBITMQ_URL",
         "REDIS_URL",

@@ -8,7 +8,7 @@ use super::hooks::run_hook;
 use super::tokens::{has_tokens, substituted};
 use crate::clock;
 use crate::log::{Level, Log};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Receipt};
 use crate::settings::{Current, Settings};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
@@ -385,6 +385,17 @@ impl Runner {
 
     /// Puts a result into the outbox, whoever on this node has made it.
     pub(crate) fn publish(&self, check: Attributes) {
+        let result = self.result(check);
+        self.outbox.push(result, clock::epoch_seconds());
+    }
+
+    /// The same for somebody who wants to know when it is safe.
+    pub(crate) fn publish_for(&self, check: Attributes) -> Receipt {
+        let result = self.result(check);
+        self.outbox.push_for(result, clock::epoch_seconds())
+    }
+
+    fn result(&self, check: Attributes) -> CheckResult {
         let settings = self.settings.get();
         let client = &settings.client;
         let result = CheckResult {
@@ -397,7 +408,7 @@ impl Runner {
                 .debug("publishing check result", json!({ "payload": result }));
         }
         self.worst.set(self.worst.get().max(result.severity()));
-        self.outbox.push(result);
+        result
     }
 
     /// The settings were replaced: what was made of the old ones is made anew.

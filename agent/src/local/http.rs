@@ -1,7 +1,7 @@
 //! HTTP: one request for each connection, JSON in and out.
 
-use super::Inbox;
 use super::result::NoMessage;
+use super::{Inbox, Taken};
 use crate::health::Health;
 use crate::keepalive::SENSU_VERSION;
 use crate::log::Log;
@@ -125,9 +125,9 @@ impl Api {
         let max_size = self.http.socket.max_size;
         let body = Limited::new(request.into_body(), max_size).collect().await;
         let refused = match body {
-            Ok(body) => match self.inbox.take(&body.to_bytes()) {
-                Ok(true) => return say(StatusCode::ACCEPTED, "ok"),
-                Ok(false) => None,
+            Ok(body) => match self.inbox.take(&body.to_bytes()).await {
+                Ok(Taken::Invalid) => None,
+                Ok(taken) => return say(StatusCode::ACCEPTED, &taken.answer()),
                 Err(NoMessage::Unfinished) => Some("the body breaks off".to_owned()),
                 Err(NoMessage::Invalid(why)) => Some(why),
             },

@@ -10,11 +10,13 @@ use crate::check::Runner;
 use crate::clock;
 use crate::health::Health;
 use crate::log::Log;
+use crate::outbox::{Kept, Receipt};
 use crate::settings::Current;
 use crate::settings::client::Socket;
 use http::Api;
 use result::{Message, NoMessage};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io;
 use std::mem;
@@ -45,6 +47,27 @@ struct Inbox {
     log: Log,
     /// In which second something was wrong last, and how often in it.
     said: Cell<(u64, u32)>,
+}
+
+/// What has become of a message.
+enum Taken {
+    /// Its results survive the end of this process.
+    Safe,
+    /// They may not, for this reason.
+    InMemory(Rc<str>),
+    /// One of them is no result.
+    Invalid,
+}
+
+impl Taken {
+    /// What the sender is told.
+    fn answer(&self) -> Cow<'static, str> {
+        match self {
+            Self::Safe => "ok".into(),
+            Self::InMemory(why) => format!("ok, but in memory only: {why}").into(),
+            Self::Invalid => "invalid".into(),
+        }
+    }
 }
 
 impl Sockets {
@@ -190,16 +213,36 @@ impl Drop for Sockets {
 }
 
 impl Inbox {
-    /// Publishes the results of a message and says whether it was valid.
-    fn take(&self, text: &[u8]) -> Result<bool, NoMessage> {
+    /// Publishes the results of a message, up to the first that is invalid: then there are no
+    /// receipts.
+    fn publish(&self, text: &[u8]) -> Result<Option<Vec<Receipt>>, NoMessage> {
         let Message { results, problem } = result::read(text, clock::epoch_seconds())?;
-        for result in results {
-            self.runner.publish(result);
-        }
+        let published = results.into_iter();
+        let receipts = published
+            .map(|result| self.runner.publish_for(result))
+            .collect();
         if let Some(problem) = &problem {
             self.refuse(problem);
+            return Ok(None);
         }
-        Ok(problem.is_none())
+        Ok(Some(receipts))
+    }
+
+    /// Publishes the results of a message, and waits until they are safe.
+    async fn take(&self, text: &[u8]) -> Result<Taken, NoMessage> {
+        let Some(receipts) = self.publish(text)? else {
+            return Ok(Taken::Invalid);
+        };
+        let mut taken = Taken::Safe;
+        for receipt in receipts {
+            match receipt.await {
+                Ok(Kept::Safe) => {}
+                Ok(Kept::InMemory(why)) => taken = Taken::InMemory(why),
+                // There was no room for it.
+                Err(_) => taken = Taken::InMemory("too much waits".into()),
+            }
+        }
+        Ok(taken)
     }
 
     fn refuse(&self, why: &str) {

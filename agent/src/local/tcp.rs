@@ -2,6 +2,7 @@
 
 use super::Inbox;
 use super::result::NoMessage;
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,21 +26,21 @@ async fn receive(
     stream: &mut TcpStream,
     inbox: &Inbox,
     max_size: usize,
-) -> io::Result<&'static str> {
-    const INVALID: &str = "invalid";
+) -> io::Result<Cow<'static, str>> {
+    const INVALID: Cow<'static, str> = Cow::Borrowed("invalid");
     let mut text = Vec::new();
     let mut chunk = [0; 4096];
     loop {
         let read = match timeout(SILENCE, stream.read(&mut chunk)).await {
             // Somebody only looked whether the port is open.
-            Ok(Ok(0)) if text.is_empty() => return Ok(""),
+            Ok(Ok(0)) if text.is_empty() => return Ok("".into()),
             Ok(read) => read?,
             Err(_) => 0,
         };
         text.extend_from_slice(chunk.get(..read).unwrap_or_default());
         let message = text.trim_ascii();
         if message == b"ping" {
-            return Ok("pong");
+            return Ok("pong".into());
         }
         if text.len() > max_size {
             inbox.refuse("the message is too large");
@@ -50,9 +51,8 @@ async fn receive(
         if read > 0 && !may_be_whole {
             continue;
         }
-        match inbox.take(message) {
-            Ok(true) => return Ok("ok"),
-            Ok(false) => return Ok(INVALID),
+        match inbox.take(message).await {
+            Ok(taken) => return Ok(taken.answer()),
             Err(NoMessage::Unfinished) if read > 0 => {}
             Err(NoMessage::Unfinished) => {
                 inbox.refuse("the message breaks off");

@@ -24,7 +24,7 @@ fn take(datagram: &[u8], inbox: &Inbox) {
     if message == b"ping" {
         return;
     }
-    match inbox.take(message) {
+    match inbox.publish(message) {
         Ok(_) => {}
         Err(NoMessage::Unfinished) => inbox.refuse("the datagram breaks off"),
         Err(NoMessage::Invalid(why)) => inbox.refuse(&why),

@@ -25,6 +25,9 @@ pub(super) fn to_seconds(settings: &mut Attributes) {
     }
     if let Some(venus) = settings.get_mut("venus") {
         replace(venus, &CHECK);
+        if let Some(spool) = venus.get_mut("spool") {
+            replace(spool, &["age"]);
+        }
     }
     let thresholds = settings
         .get_mut("client")

@@ -67,6 +67,15 @@ impl<'a> Reader<'a> {
         });
     }
 
+    /// Notes each key that is none of these.
+    pub fn only(&mut self, known: &[&str]) {
+        for key in self.object.keys() {
+            if !known.contains(&key.as_str()) {
+                self.problem(key, &format!("is not known; known: {}", known.join(", ")));
+            }
+        }
+    }
+
     /// The value of `key`, or none; JSON's null counts as none.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&'a Value> {

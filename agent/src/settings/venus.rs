@@ -1,6 +1,7 @@
 //! `venus`: what only this agent has.
 
 use super::reader::Reader;
+use crate::outbox::Bounds;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fs;
@@ -40,6 +41,53 @@ pub struct Venus {
     /// Where an agent without a server remembers its events; `$STATE_DIRECTORY`,
     /// or else nowhere, if none is set.
     pub state_dir: Option<PathBuf>,
+    /// Where and how results are kept that cannot be delivered.
+    pub spool: Spool,
+}
+
+/// The spool of results.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// The folder; `$STATE_DIRECTORY`, or else `/var/lib/venus`, if none is set.
+    pub dir: Option<PathBuf>,
+    /// How much is kept, and for how long.
+    pub bounds: Bounds,
+    /// How many results that have waited are sent a second.
+    pub rate: u32,
+}
+
+impl Spool {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let mut spool = Self {
+            enabled: reader.get("spool") != Some(&Value::Bool(false)),
+            dir: None,
+            bounds: Bounds {
+                age: Duration::from_hours(24),
+                bytes: 64 << 20,
+            },
+            rate: 20,
+        };
+        if !spool.enabled {
+            return spool;
+        }
+        let Some(mut reader) = reader.child("spool") else {
+            return spool;
+        };
+        reader.only(&["dir", "age", "bytes", "rate"]);
+        spool.dir = reader.string("dir").map(PathBuf::from);
+        if let Some(age) = reader.positive("age") {
+            spool.bounds.age = Duration::from_secs(age);
+        }
+        if let Some(bytes) = reader.positive("bytes") {
+            spool.bounds.bytes = bytes;
+        }
+        if let Some(rate) = reader.positive("rate") {
+            spool.rate = u32::try_from(rate).unwrap_or(u32::MAX);
+        }
+        spool
+    }
 }
 
 impl Venus {
@@ -47,7 +95,7 @@ impl Venus {
     /// are on by default where the agent is `embedded`: behind a broker a
     /// drop-in adds nothing unasked.
     pub fn read(reader: &mut Reader<'_>, embedded: bool) -> Self {
-        const KNOWN: [&str; 12] = [
+        const KNOWN: [&str; 13] = [
             "builtin_checks",
             "interval",
             "handlers",
@@ -60,12 +108,9 @@ impl Venus {
             "sys_path",
             "dev_path",
             "state_dir",
+            "spool",
         ];
-        for key in reader.object().keys() {
-            if !KNOWN.contains(&key.as_str()) {
-                reader.problem(key, &format!("is not known; known: {}", KNOWN.join(", ")));
-            }
-        }
+        reader.only(&KNOWN);
         let scheme = reader.string("scheme").filter(|scheme| !scheme.is_empty());
         let default = Roots::default();
         Self {
@@ -93,6 +138,7 @@ impl Venus {
                 dev: reader.string("dev_path").map_or(default.dev, PathBuf::from),
             },
             state_dir: reader.string("state_dir").map(PathBuf::from),
+            spool: Spool::read(reader),
         }
     }
 

@@ -47,14 +47,18 @@ impl Link for EmbeddedLink {
         Ok(())
     }
 
-    async fn results(&self, results: &[Rc<CheckResult>]) -> Result<(), TransportError> {
+    async fn results(&self, results: &[Rc<CheckResult>]) -> Result<Vec<usize>, TransportError> {
         let shown = self.terminal.show(results);
         shown.map_err(|error| TransportError::Output(Rc::new(error)))?;
         for result in results {
             self.pipeline.process(result);
         }
         self.pipeline.remember();
-        Ok(())
+        Ok(Vec::new())
+    }
+
+    fn blocked(&self) -> Option<&'static str> {
+        None
     }
 
     /// Nothing waits: results are handled at once.

@@ -39,9 +39,13 @@ pub(crate) trait Link {
     /// Sends a keepalive, a JSON object.
     async fn keepalive(&self, payload: &[u8]) -> Result<(), TransportError>;
 
-    /// Sends results in their order. On an error any of them may or may not
-    /// have arrived.
-    async fn results(&self, results: &[Rc<CheckResult>]) -> Result<(), TransportError>;
+    /// Sends results in their order, and waits until they are where a server finds them. Gives the
+    /// places of those that came back, as no server has a queue for them. On an error any of them
+    /// may or may not have arrived.
+    async fn results(&self, results: &[Rc<CheckResult>]) -> Result<Vec<usize>, TransportError>;
+
+    /// Why the other side takes nothing for now although it is there; none where it does.
+    fn blocked(&self) -> Option<&'static str>;
 
     /// What waits in `pipe` for the server; none where that cannot be known.
     async fn depth(&self, pipe: &str) -> Option<Depth>;

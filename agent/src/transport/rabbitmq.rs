@@ -11,14 +11,14 @@ use crate::settings::Broker;
 use crate::settings::client::is_shared;
 use futures_lite::Stream;
 use lapin::options::{
-    BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ExchangeDeclareOptions,
-    QueueBindOptions, QueueDeclareOptions,
+    BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
+    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{FieldTable, ShortString};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{
-    AsyncTcpStream, BasicProperties, Channel, Connection, ConnectionProperties, Consumer,
-    ErrorKind, Event, ExchangeKind, Queue,
+    AsyncTcpStream, BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+    Consumer, ErrorKind, Event, ExchangeKind, PublisherConfirm, Queue,
 };
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -102,6 +102,9 @@ async fn connect(
     let results = results_connection.create_channel().await?;
     declare(&keepalives, KEEPALIVES, ExchangeKind::Direct).await?;
     declare(&results, RESULTS, ExchangeKind::Direct).await?;
+    results
+        .confirm_select(ConfirmSelectOptions::default())
+        .await?;
 
     let channel = connection.create_channel().await?;
     channel
@@ -278,8 +281,9 @@ impl Link for RabbitmqLink {
 
     /// Hands all of them to the connection before it waits for any: one write
     /// and one wake-up of the client library's thread instead of one for each.
-    async fn results(&self, results: &[Rc<CheckResult>]) -> Result<(), TransportError> {
+    async fn results(&self, results: &[Rc<CheckResult>]) -> Result<Vec<usize>, TransportError> {
         let mut pending = Vec::with_capacity(results.len());
+        let mut payloads = Vec::with_capacity(results.len());
         for result in results {
             let payload = serde_json::to_vec(&**result).map_err(|error| {
                 let what = format!("result of {} is no JSON: {error}", result.name());
@@ -288,24 +292,44 @@ impl Link for RabbitmqLink {
                     what,
                 }
             })?;
-            pending.push(Box::pin(publish(&self.results, RESULTS, payload)));
+            pending.push(Box::pin(deliver(&self.results, payload.clone())));
+            payloads.push(payload);
         }
+        let mut returned = Vec::new();
         poll_fn(|context| {
             let mut failed = None;
-            pending.retain_mut(|publish| match publish.as_mut().poll(context) {
-                Poll::Ready(sent) => {
-                    failed = sent.err().or(failed.take());
+            pending.retain_mut(|deliver| match deliver.as_mut().poll(context) {
+                Poll::Ready(Ok(back)) => {
+                    returned.extend(back);
+                    false
+                }
+                Poll::Ready(Err(error)) => {
+                    failed = Some(error);
                     false
                 }
                 Poll::Pending => true,
             });
-            match failed {
+            match failed.take() {
                 Some(error) => Poll::Ready(Err(failure(&self.broker, &error))),
                 None if pending.is_empty() => Poll::Ready(Ok(())),
                 None => Poll::Pending,
             }
         })
-        .await
+        .await?;
+        // The library may hand a message that came back to another one's confirmation.
+        let places = returned.iter().filter_map(|back| {
+            let is_it = |payload: &Vec<u8>| payload == back;
+            payloads.iter().position(is_it)
+        });
+        Ok(places.collect())
+    }
+
+    fn blocked(&self) -> Option<&'static str> {
+        let is_blocked = |connection: &Connection| connection.status().blocked();
+        self.connections
+            .iter()
+            .any(is_blocked)
+            .then_some("it has an alarm for memory or disk")
     }
 
     /// Declares the queue as the server does, as sensu-client does to ask for it:
@@ -327,21 +351,41 @@ impl Link for RabbitmqLink {
     }
 }
 
+/// Sends a keepalive; nobody waits for its fate.
 async fn publish(channel: &Channel, exchange: &str, payload: Vec<u8>) -> lapin::Result<()> {
+    send(channel, exchange, &payload, BasicPublishOptions::default()).await?;
+    Ok(())
+}
+
+/// Sends a result, and waits for the broker's word that a queue has it; gives what came back.
+async fn deliver(channel: &Channel, payload: Vec<u8>) -> lapin::Result<Option<Vec<u8>>> {
+    let options = BasicPublishOptions {
+        mandatory: true,
+        ..BasicPublishOptions::default()
+    };
+    match send(channel, RESULTS, &payload, options).await?.await? {
+        Confirmation::Ack(None) => Ok(None),
+        Confirmation::Ack(Some(back)) | Confirmation::Nack(Some(back)) => {
+            Ok(Some(back.delivery.data))
+        }
+        // It could not be put into the queue.
+        Confirmation::Nack(None) | Confirmation::NotRequested => Ok(Some(payload)),
+    }
+}
+
+async fn send(
+    channel: &Channel,
+    exchange: &str,
+    payload: &[u8],
+    options: BasicPublishOptions,
+) -> lapin::Result<PublisherConfirm> {
     let properties = BasicProperties::default()
         .with_content_type(ShortString::from("application/octet-stream"))
         .with_delivery_mode(1)
         .with_priority(0);
     channel
-        .basic_publish(
-            exchange.into(),
-            "".into(),
-            BasicPublishOptions::default(),
-            &payload,
-            properties,
-        )
-        .await?;
-    Ok(())
+        .basic_publish(exchange.into(), "".into(), options, payload, properties)
+        .await
 }
 
 type Events = Pin<Box<dyn Stream<Item = Event> + Send>>;

@@ -257,7 +257,7 @@ impl Link for RedisLink {
     }
 
     /// All of them in one command: either all have arrived, or none.
-    async fn results(&self, results: &[Rc<CheckResult>]) -> Result<(), TransportError> {
+    async fn results(&self, results: &[Rc<CheckResult>]) -> Result<Vec<usize>, TransportError> {
         let [_, list] = &self.lists;
         let mut push = cmd("RPUSH");
         push.arg(list);
@@ -269,7 +269,13 @@ impl Link for RedisLink {
             })?;
             push.arg(payload);
         }
-        self.push(&self.results, &push).await
+        self.push(&self.results, &push).await?;
+        Ok(Vec::new())
+    }
+
+    /// Redis says that it takes nothing by an error.
+    fn blocked(&self) -> Option<&'static str> {
+        None
     }
 
     /// Redis does not tell who waits at a list.

@@ -17,7 +17,12 @@ pub(super) static METRICS: Metrics = Metrics {
 };
 
 fn run(_: &ArgMatches, context: &Context, figures: &mut Figures) -> Result<(), Failure> {
-    let bytes = context.read(&context.roots.proc.join("mdstat"))?;
+    let path = context.roots.proc.join("mdstat");
+    // It comes with the driver.
+    if !path.exists() {
+        return Ok(());
+    }
+    let bytes = context.read(&path)?;
     let text = String::from_utf8_lossy(&bytes);
     for array in mdstat::parse(&text)
         .iter()
