@@ -23,6 +23,7 @@ pub struct Context {
     /// How long it has, and since when.
     time: Duration,
     begun: Instant,
+    is_share: bool,
     step: Arc<Mutex<String>>,
 }
 
@@ -37,6 +38,7 @@ impl Context {
             state_dir,
             time,
             begun: Instant::now(),
+            is_share: false,
             step: Arc::default(),
         }
     }
@@ -66,8 +68,16 @@ impl Context {
         Self {
             time: self.time_left() / of.max(1),
             begun: Instant::now(),
+            is_share: true,
             ..self.clone()
         }
+    }
+
+    /// When a share of the time is over. That of the whole is held by the check's deadline, whose answer says
+    /// what was being done.
+    #[must_use]
+    pub(crate) fn end_of_share(&self) -> Option<Instant> {
+        self.is_share.then(|| self.begun + self.time)
     }
 
     /// How long it has in all.

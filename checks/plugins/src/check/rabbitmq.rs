@@ -4,9 +4,8 @@ use clap::{Arg, ArgMatches, value_parser};
 
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
-use crate::service::access;
 use crate::service::rabbitmq::management::{self, Management, Node};
-use crate::service::rabbitmq::{self, Broker, Publishing, Seen};
+use crate::service::rabbitmq::{self, Broker, Publishing, Refusal, Seen, Unseen};
 use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit, counted};
 
 /// See `docs/checks/check-rabbitmq.md`.
@@ -39,14 +38,13 @@ fn arguments() -> Vec<Arg> {
     all
 }
 
-fn looks_at(matches: &ArgMatches, _: &Context) -> Vec<String> {
-    let place = access::place(matches);
-    let mut lines: Vec<String> = rabbitmq::queues(matches)
-        .map(|queue| format!("queue {queue} of {place}"))
-        .collect();
+fn looks_at(matches: &ArgMatches, context: &Context) -> Vec<String> {
+    let queues = rabbitmq::queues(matches);
+    let mut asked: Vec<String> = queues.map(|queue| format!("queue {queue} of")).collect();
     if !matches.get_flag("no-publish") {
-        lines.push(format!("publishing to nobody at {place}"));
+        asked.push("publishing to nobody at".to_owned());
     }
+    let mut lines = rabbitmq::place(matches, context).lines(&asked);
     lines.extend(management::url(matches).map(|url| format!("{url}/api/nodes")));
     lines
 }
@@ -105,14 +103,15 @@ impl Judged {
         for (name, queue) in &seen.queues {
             let queue = match queue {
                 Ok(queue) => queue,
-                Err(refusal) => {
-                    let (status, advice) = match refusal.code {
-                        404 => (Status::Critical, "; has a server ever been there?"),
-                        _ => (Status::Unknown, ""),
+                Err(unseen) => {
+                    let (status, advice) = match unseen {
+                        Unseen::Refused(Refusal { code: 404, .. }) => {
+                            (Status::Critical, "; has a server ever been there?")
+                        }
+                        Unseen::Refused(_) | Unseen::Unclear(_) => (Status::Unknown, ""),
                     };
-                    judged
-                        .findings
-                        .add(status, format!("queue {name}: {refusal}{advice}"));
+                    let what = format!("{}{advice}", unseen.of(name));
+                    judged.findings.add(status, what);
                     continue;
                 }
             };

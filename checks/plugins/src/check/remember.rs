@@ -1,10 +1,10 @@
-//! What a check counted until its last run: by boot, as counters begin anew with each, and by what it was
-//! told, so that one that runs twice side by side does not take from itself what is new.
+//! What a check counted until its last run: by boot, or run of a server, as counters begin anew with each,
+//! and by what it was told, so that one that runs twice side by side does not take from itself what is new.
 
 use std::collections::BTreeMap;
 
-use clap::ArgMatches;
 use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use venus_collectors::state::StateFile;
@@ -12,10 +12,10 @@ use venus_collectors::state::StateFile;
 use crate::context::{Context, Failure};
 use crate::status::{Findings, Outcome, Status};
 
-/// What was counted, and since which boot.
+/// What was counted, and in which run of what counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Seen<T> {
-    boot: String,
+    run: String,
     counted: T,
 }
 
@@ -23,42 +23,51 @@ struct Seen<T> {
 pub(super) struct Memory<T> {
     file: StateFile,
     key: String,
-    boot: String,
+    run: String,
     seen: BTreeMap<String, Seen<T>>,
     /// Why it was lost, if it was.
     pub(super) lost: Option<String>,
 }
 
 impl<T: Clone + Serialize + DeserializeOwned> Memory<T> {
-    /// What is in this file, for whoever has this key.
+    /// What is in this file, for whoever has this key, of what the kernel counts.
     pub(super) fn read(file: StateFile, key: String, context: &Context) -> Result<Self, Failure> {
-        let boot = boot(context)?;
+        Self::of_run(file, key, boot(context)?, context)
+    }
+
+    /// The same of what something else counts, which begins anew with each run of it.
+    pub(super) fn of_run(
+        file: StateFile,
+        key: String,
+        run: String,
+        context: &Context,
+    ) -> Result<Self, Failure> {
         context.step(format!("reading {}", file.path().display()));
         let (seen, damaged): (BTreeMap<String, Seen<T>>, _) = file.read()?;
         Ok(Self {
             file,
             key,
-            boot,
+            run,
             seen,
             lost: damaged.map(|damaged| damaged.to_string()),
         })
     }
 
-    /// Whether nothing was counted before, in no boot.
+    /// Whether nothing was counted before, in no run.
     pub(super) fn is_first(&self) -> bool {
         !self.seen.contains_key(&self.key)
     }
 
-    /// What was counted since this boot, if anything was.
+    /// What was counted in this run, if anything was.
     pub(super) fn last(&self) -> Option<T> {
         let seen = self.seen.get(&self.key)?;
-        (seen.boot == self.boot).then(|| seen.counted.clone())
+        (seen.run == self.run).then(|| seen.counted.clone())
     }
 
     /// Keeps what is counted now for the next run.
     pub(super) fn write(mut self, counted: T, context: &Context) -> Result<(), Failure> {
-        let boot = self.boot;
-        self.seen.insert(self.key, Seen { boot, counted });
+        let run = self.run;
+        self.seen.insert(self.key, Seen { run, counted });
         context.step(format!("writing {}", self.file.path().display()));
         Ok(self.file.write(&self.seen)?)
     }
@@ -79,6 +88,24 @@ pub(super) fn key(matches: &ArgMatches, names: &[&str]) -> String {
         format!("--{name} {}", values.join(" "))
     });
     given.collect::<Vec<_>>().join(" ")
+}
+
+/// The state file of a check that was told this. Each has its own, as two that write one file side by side
+/// would undo what the other wrote.
+pub(super) fn file(name: &str, told: &str, context: &Context) -> StateFile {
+    // FNV-1a, which is the same in the next release of this program.
+    let digest = told
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| {
+            (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    StateFile::new(&context.state_dir, &format!("{name}-{digest:016x}.json"))
+}
+
+/// All arguments of a check's own as they were given.
+pub(super) fn told(matches: &ArgMatches, arguments: &[Arg]) -> String {
+    let names: Vec<&str> = arguments.iter().map(|one| one.get_id().as_str()).collect();
+    key(matches, &names)
 }
 
 /// What was found, and what could not be looked at or kept: it does not hide what is wrong, and nothing is

@@ -81,7 +81,11 @@ fn judge(
                 findings.add(Status::Critical, what);
             }
             right.push(format!("{name} taken by {taken}"));
-            perfdata.push(Perfdata::new(format!("{name} consumers"), consumers, Unit::None).min(0));
+            let figure = Perfdata::new(format!("{name} consumers"), consumers, Unit::None);
+            perfdata.push(figure.min(0));
+        } else if is_connected {
+            let what = format!("the API does not tell who takes {name}");
+            findings.add(Status::Unknown, what);
         }
         if let Some(messages) = queue.messages {
             let status = limits.judge(messages);
@@ -89,10 +93,10 @@ fn judge(
             findings.add(status, format!("{messages} {name} wait{reached}"));
             let figure = Perfdata::new(format!("{name} messages"), messages, Unit::None);
             perfdata.push(figure.thresholds(limits.thresholds()).min(0));
+        } else if is_connected {
+            let what = format!("the API does not tell how many {name} wait");
+            findings.add(Status::Unknown, what);
         }
-    }
-    if is_connected && right.len() < info.transport.queues().len() {
-        findings.add(Status::Unknown, "the API does not tell its queues");
     }
     match unhealthy {
         // That it has no connection is what it would say.

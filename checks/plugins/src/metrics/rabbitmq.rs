@@ -47,7 +47,7 @@ fn run(matches: &ArgMatches, context: &Context, figures: &mut Figures) -> Result
                 figures.add(&[name, "messages"], queue.messages);
                 figures.add(&[name, "consumers"], queue.consumers);
             }
-            Err(refusal) => figures.problem(format!("queue {name}: {refusal}")),
+            Err(unseen) => figures.problem(unseen.of(name)),
         }
     }
     if let Some(management) = management

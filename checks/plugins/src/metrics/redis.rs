@@ -21,7 +21,7 @@ fn run(matches: &ArgMatches, context: &Context, figures: &mut Figures) -> Result
         Failed::Ours(failure) => failure,
         Failed::Its(error) => error.into(),
     })?;
-    for (path, number) in seen.info.numbers() {
+    for (path, number) in seen.info?.numbers() {
         figures.add(&path, number);
     }
     Ok(())

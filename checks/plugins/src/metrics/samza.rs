@@ -34,8 +34,8 @@ fn run(matches: &ArgMatches, context: &Context, figures: &mut Figures) -> Result
             let mut add = |what: &[&str], value: crate::status::Number| {
                 figures.add(&[&[job.as_str(), id, name], what].concat(), value);
             };
-            let reported = u64::try_from(container.time / 1000).unwrap_or_default();
-            add(&["age"], context.now.saturating_sub(reported).into());
+            let age = context.now.saturating_sub(container.reported());
+            add(&["age"], age.into());
             for step in STEPS {
                 if let Some(seconds) = container.seconds(step) {
                     add(&[step, "seconds"], seconds.into());

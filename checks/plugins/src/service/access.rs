@@ -63,22 +63,69 @@ fn is_given(matches: &ArgMatches, name: &str) -> bool {
     matches.value_source(name) == Some(ValueSource::CommandLine)
 }
 
-/// Whom would be asked, without a look at it.
-#[must_use]
-pub fn place(matches: &ArgMatches) -> String {
-    match matches.get_one::<PathBuf>("config") {
-        Some(path) if !is_given(matches, "server") => {
-            format!("the server that {} names", path.display())
+/// Whom would be asked, and what says so.
+pub struct Place {
+    key: &'static str,
+    /// The settings, and why they do not tell, if they do not.
+    settings: Option<(PathBuf, Option<Failure>)>,
+    /// Where it listens, if that is told.
+    pub server: Option<Server>,
+}
+
+impl Place {
+    /// What would be read to find out whom to ask, and then `asked`, each of which continues with the server.
+    pub fn lines(&self, asked: &[String]) -> Vec<String> {
+        let key = self.key;
+        let mut lines = Vec::new();
+        if let Some((path, failure)) = &self.settings {
+            lines.push(format!("{key} of {}", path.display()));
+            lines.extend(failure.as_ref().map(ToString::to_string));
         }
-        _ => matches
-            .get_one::<Server>("server")
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        let place = match &self.server {
+            Some(server) => server.to_string(),
+            None => "the server that it names".to_owned(),
+        };
+        lines.extend(asked.iter().map(|asked| format!("{asked} {place}")));
+        lines
     }
 }
 
+/// Whom the arguments mean, without a look at it.
+#[must_use]
+pub fn place(service: &Service, matches: &ArgMatches, context: &Context) -> Place {
+    let given = matches.get_one::<Server>("server").cloned();
+    let path = matches.get_one::<PathBuf>("config").cloned();
+    let (server, failure) = match entry(service, matches, context) {
+        Ok(Some(entry)) if !is_given(matches, "server") => (Some(entry.server), None),
+        Ok(_) => (given, None),
+        Err(failure) => (given.filter(|_| is_given(matches, "server")), Some(failure)),
+    };
+    Place {
+        key: service.key,
+        settings: path.map(|path| (path, failure)),
+        server,
+    }
+}
+
+/// What the settings say, if there are any. Of several servers that of `--server` counts, or else the first.
+fn entry(
+    service: &Service,
+    matches: &ArgMatches,
+    context: &Context,
+) -> Result<Option<Entry>, Failure> {
+    let Some(path) = matches.get_one::<PathBuf>("config") else {
+        return Ok(None);
+    };
+    let mut entries = settings::read(service, path, context)?;
+    let server = matches.get_one::<Server>("server");
+    let wanted = server.filter(|_| is_given(matches, "server"));
+    let place = entries
+        .iter()
+        .position(|entry| Some(&entry.server) == wanted);
+    Ok(Some(entries.swap_remove(place.unwrap_or(0))))
+}
+
 /// What the arguments mean. What is given beside `--config` counts more than what is said there.
-/// Of several servers in it, that of `--server` counts, or else the first.
 pub fn access(
     service: &Service,
     matches: &ArgMatches,
@@ -86,17 +133,7 @@ pub fn access(
 ) -> Result<Access, Failure> {
     let server = matches.get_one::<Server>("server").cloned();
     let server = server.ok_or_else(|| Failure::new("no --server given"))?;
-    let by_settings = match matches.get_one::<PathBuf>("config") {
-        Some(path) => {
-            let mut entries = settings::read(service, path, context)?;
-            let wanted = is_given(matches, "server").then_some(&server);
-            let place = entries
-                .iter()
-                .position(|entry| Some(&entry.server) == wanted);
-            Some(entries.swap_remove(place.unwrap_or(0)))
-        }
-        None => None,
-    };
+    let by_settings = entry(service, matches, context)?;
     let tls = tls_of(matches, by_settings.as_ref())?;
     let tls = tls.map(|tls| tls.config(context)).transpose()?;
     let mut access = match by_settings {

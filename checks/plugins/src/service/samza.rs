@@ -148,6 +148,12 @@ struct Figures {
 pub const STEPS: [&str; 4] = ["process", "window", "choose", "commit"];
 
 impl Container {
+    /// When it reported, in seconds since the epoch.
+    #[must_use]
+    pub fn reported(&self) -> u64 {
+        u64::try_from(self.time / 1000).unwrap_or_default()
+    }
+
     /// The average time of a step in seconds, if it is reported.
     #[must_use]
     pub fn seconds(&self, step: &str) -> Option<f64> {

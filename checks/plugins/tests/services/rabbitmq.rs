@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::{Server, check, fixture, nobody, run, says};
@@ -386,6 +387,152 @@ fn refusals_say_what_to_do() {
     }
 }
 
+/// A broker that says to each client what comes next, and to later ones the last; then nothing for ever,
+/// or a heartbeat as often as it can.
+fn broker_by_turn(said: Vec<Vec<u8>>, beats: bool) -> String {
+    let turn = AtomicUsize::new(0);
+    let server = Server::new(move |mut stream| {
+        let turn = turn.fetch_add(1, Ordering::Relaxed);
+        let said = said[turn.min(said.len() - 1)].clone();
+        thread::spawn(move || {
+            let heartbeat = [8, 0, 0, 0, 0, 0, 0, 0xce];
+            let mut all = stream.write_all(&said);
+            while beats && all.is_ok() {
+                all = stream.write_all(&heartbeat);
+            }
+            // Whoever asks may have heard enough.
+            drop(stream.read_to_end(&mut Vec::new()));
+        });
+    });
+    server.0.to_string()
+}
+
+#[test]
+fn what_is_wrong_with_one_queue_hides_nothing_of_the_others() {
+    let names = ["--queue", "a,b,c"];
+    let no_queue = method(1, 20, 40, &refusal(404, "NOT_FOUND - no queue 'b'"));
+    let locked = method(1, 20, 40, &refusal(405, "RESOURCE_LOCKED - no"));
+    let reopened = method(1, 20, 11, &[0; 4]);
+    for (refused, status, what, code) in [
+        (
+            no_queue,
+            "CRITICAL",
+            "queue b: 404 NOT_FOUND - no queue 'b'; has a server ever been there?",
+            2,
+        ),
+        (locked, "UNKNOWN", "queue b: 405 RESOURCE_LOCKED - no", 3),
+    ] {
+        let (first, last) = (queue(3, 1), queue(4, 1));
+        let server = broker(&[&opened(), &first, &refused, &reopened, &last, &closed()]);
+        let args = ["check-rabbitmq", "--server", &server, "--perfdata"];
+        says(
+            &[&args[..], &names].concat(),
+            &format!(
+                "CheckRabbitMQ {status}: {what} | 'a messages'=3;1000;10000;0 'a consumers'=1;;;0 \
+                 'c messages'=4;1000;10000;0 'c consumers'=1;;;0"
+            ),
+            code,
+        );
+    }
+    // Some mishaps end the connection: the others are looked at in a new one.
+    let ended = method(0, 10, 50, &refusal(541, "INTERNAL_ERROR - b is broken"));
+    let first = [opened(), queue(3, 0), ended].concat();
+    let second = [opened(), queue(4, 1), closed()].concat();
+    let server = broker_by_turn(vec![first.clone(), second], false);
+    let args = ["check-rabbitmq", "--server", &server, "--perfdata"];
+    says(
+        &[&args[..], &names].concat(),
+        &format!(
+            "CheckRabbitMQ CRITICAL: a taken by 0 consumers, expected 1; \
+             looking at queue b of {server} failed: it answers 541 INTERNAL_ERROR - b is broken | \
+             'a messages'=3;1000;10000;0 'a consumers'=0;;;0 \
+             'c messages'=4;1000;10000;0 'c consumers'=1;;;0"
+        ),
+        2,
+    );
+    // Where there is no new one, this is told of each.
+    let server = broker_by_turn(vec![first, b"no".to_vec()], false);
+    let args = ["check-rabbitmq", "--server", &server, "--no-publish"];
+    let lost = format!("greeting {server} failed: it does not speak AMQP; is it a broker?");
+    says(
+        &[&args[..], &["--queue", "a,b,c,d"]].concat(),
+        &format!(
+            "CheckRabbitMQ CRITICAL: a taken by 0 consumers, expected 1; \
+             looking at queue b of {server} failed: it answers 541 INTERNAL_ERROR - b is broken; \
+             queue c was not looked at: {lost}; queue d was not looked at: {lost}"
+        ),
+        2,
+    );
+}
+
+/// Stand-ins, as no real broker can be made to fall silent just there.
+#[test]
+fn a_broker_that_falls_silent_is_told_by_what_was_asked() {
+    let tune = method(0, 10, 30, &[7, 255, 0, 2, 0, 0, 0, 60]);
+    for (said, doing) in [
+        (vec![], "greeting"),
+        (start(), "logging in as guest to"),
+        (
+            [start(), tune].concat(),
+            "opening the virtual host /sensu of",
+        ),
+    ] {
+        let server = broker(&[&said]);
+        says(
+            &["check-rabbitmq", "--server", &server, "--timeout", "0.5"],
+            &format!(
+                "CheckRabbitMQ UNKNOWN: no answer within 0.5 s while {doing} {server}; \
+                 see what hangs there, or give more with --timeout"
+            ),
+            3,
+        );
+    }
+    // By then something is known.
+    let server = broker(&[&opened()]);
+    let args = ["check-rabbitmq", "--timeout", "1", "--no-publish"];
+    says(
+        &[&args[..], &["--server", &server, "--queue", "a"]].concat(),
+        &format!("CheckRabbitMQ UNKNOWN: looking at queue a of {server} failed: no answer in time"),
+        3,
+    );
+    let silent = vec![[opened(), queue(3, 0)].concat(), Vec::new()];
+    let server = broker_by_turn(silent, false);
+    says(
+        &[&args[..], &["--server", &server, "--queue", "a,b,c"]].concat(),
+        &format!(
+            "CheckRabbitMQ CRITICAL: a taken by 0 consumers, expected 1; \
+             looking at queue b of {server} failed: no answer in time; \
+             queue c was not looked at: greeting {server} failed: no answer in time"
+        ),
+        2,
+    );
+}
+
+/// Heartbeats are no answer, however many come.
+#[test]
+fn heartbeats_do_not_outlast_what_is_known() {
+    let args = ["check-rabbitmq", "--timeout", "1", "--queue", "a"];
+    let said = vec![[opened(), queue(3, 0)].concat()];
+    let server = broker_by_turn(said, true);
+    says(
+        &[&args[..], &["--server", &server]].concat(),
+        &format!(
+            "CheckRabbitMQ CRITICAL: a taken by 0 consumers, expected 1; \
+             whether publishers are blocked is not known: publishing to nobody at {server} failed: \
+             no answer in time"
+        ),
+        2,
+    );
+    // The goodbye, which is all that it owes.
+    let left = method(1, 20, 41, &[]);
+    let server = broker_by_turn(vec![[opened(), queue(3, 1), left].concat()], true);
+    says(
+        &[&args[..], &["--server", &server]].concat(),
+        "CheckRabbitMQ OK: RabbitMQ 3.10.8, takes messages, a taken by 1 consumer",
+        0,
+    );
+}
+
 /// Which server and virtual host it is, by what Sensu's settings say.
 #[test]
 fn settings_of_sensu_lead_there() {
@@ -405,7 +552,8 @@ fn settings_of_sensu_lead_there() {
     }
     let (text, _) = check(&[&args[..], &["--server", "127.0.0.1:1"]].concat());
     assert!(text.contains("connecting to 127.0.0.1:1 failed"), "{text}");
-    let unverified = "{\"rabbitmq\": {\"ssl\": {\"verify\": false}}}";
+    let unverified =
+        format!("{{\"rabbitmq\": {{\"port\": {port}, \"ssl\": {{\"verify\": false}}}}}}");
     std::fs::write(dir.path().join("rabbitmq.json"), unverified).unwrap();
     let (text, status) = check(&args);
     assert!(
@@ -417,9 +565,9 @@ fn settings_of_sensu_lead_there() {
     assert_eq!(
         String::from_utf8(dry.stdout).unwrap(),
         format!(
-            "CheckRabbitMQ would look at:\n  queue keepalives of the server that {folder} names\n  \
-             queue results of the server that {folder} names\n  \
-             publishing to nobody at the server that {folder} names\n"
+            "CheckRabbitMQ would look at:\n  rabbitmq of {folder}\n  \
+             queue keepalives of {server}\n  queue results of {server}\n  \
+             publishing to nobody at {server}\n"
         )
     );
 }

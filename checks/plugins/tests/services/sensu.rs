@@ -54,7 +54,9 @@ fn a_server_that_works_and_what_may_be_wrong_with_it() {
     let url = server(&silent, (204, "")).url();
     says(
         &["check-sensu", "--url", &url],
-        "CheckSensu UNKNOWN: the API does not tell its queues",
+        "CheckSensu UNKNOWN: the API does not tell who takes keepalives; \
+         the API does not tell how many keepalives wait; \
+         the API does not tell who takes results; the API does not tell how many results wait",
         3,
     );
     let cut_off = fixture("services/sensu/info-without-transport.json");
@@ -64,6 +66,56 @@ fn a_server_that_works_and_what_may_be_wrong_with_it() {
         "CheckSensu CRITICAL: the API has no connection to the transport",
         2,
     );
+}
+
+/// That one is as it should be says nothing of the other.
+#[test]
+fn each_of_the_two_queues_is_judged_by_itself() {
+    let of = |keepalives: &str, results: &str| {
+        format!(
+            "{{\"sensu\": {{\"version\": \"0.21.0\"}}, \"redis\": {{\"connected\": true}}, \
+             \"transport\": {{\"connected\": true, \"keepalives\": {keepalives}, \
+             \"results\": {results}}}}}"
+        )
+    };
+    let fine = "{\"messages\": 3, \"consumers\": 1}";
+    for (wrong, what, status) in [
+        (
+            "{\"messages\": 3, \"consumers\": 0}",
+            "CRITICAL: NAME taken by 0 servers, expected 1",
+            2,
+        ),
+        (
+            "{\"messages\": 10000, \"consumers\": 1}",
+            "CRITICAL: 10000 NAME wait, threshold 10000",
+            2,
+        ),
+        (
+            "{\"messages\": 1000, \"consumers\": 1}",
+            "WARNING: 1000 NAME wait, threshold 1000",
+            1,
+        ),
+        (
+            "{\"messages\": 3, \"consumers\": null}",
+            "UNKNOWN: the API does not tell who takes NAME",
+            3,
+        ),
+        (
+            "{\"messages\": null, \"consumers\": 1}",
+            "UNKNOWN: the API does not tell how many NAME wait",
+            3,
+        ),
+    ] {
+        let pairs = [
+            (of(wrong, fine), "keepalives"),
+            (of(fine, wrong), "results"),
+        ];
+        for (info, name) in pairs {
+            let url = server(&info, (204, "")).url();
+            let line = format!("CheckSensu {}", what.replace("NAME", name));
+            says(&["check-sensu", "--url", &url], &line, status);
+        }
+    }
 }
 
 #[test]

@@ -108,6 +108,18 @@ fn queues_and_their_consumers() {
         2,
     );
 
+    // One that there is not hides nothing of the others.
+    let first = ["--queue", "none,keepalives,results", "--consumers", "2"];
+    asked.says(
+        &first,
+        &format!(
+            "CRITICAL: {}; keepalives taken by 1 consumer, expected 2; \
+             results taken by 1 consumer, expected 2",
+            missing("none", &vhost)
+        ),
+        2,
+    );
+
     // What waits, and is gone again.
     sensu.pile_up("backlog", 30);
     let backlog = ["--queue", "backlog", "--consumers", "0"];

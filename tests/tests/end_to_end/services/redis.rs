@@ -140,7 +140,7 @@ fn memory_disk_and_clients() {
             .collect::<Vec<_>>(),
     );
     assert!(
-        text.contains("% of maxmemory used (") && text.ends_with(" of 0 MB)\n"),
+        text.contains("% of maxmemory used (") && text.ends_with(" of 0 MB), threshold 95%\n"),
         "{text}"
     );
     redis.configure("maxmemory-policy", "allkeys-lru");
@@ -168,11 +168,26 @@ fn memory_disk_and_clients() {
         text.ends_with("the last save to its disk failed; it may refuse to change anything\n"),
         "{text}"
     );
+    // By whoever may not see all of it, too.
+    let password = format!(">{PASSWORD}");
+    redis.ask(&["ACL", "SETUSER", "watcher", "on", &password, "+ping"]);
+    let args = asked.args(&["--user", "watcher"]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (text, status) = check(&args);
+    assert!(
+        text.starts_with(&format!("CheckRedis {refusing}")),
+        "{text}"
+    );
+    let forbidden = format!("; {server} answers INFO with NOPERM ");
+    assert!(text.contains(&forbidden), "{text}");
+    assert_eq!(status, 2);
     mend();
     redis.ask(&["BGSAVE"]);
     asked.comes_to_say(&[], "OK: Redis ");
 
-    // No room for anybody else; whoever was turned away meanwhile is told of once.
+    // No room for anybody else; whoever was turned away meanwhile is told of once, by each check.
+    let as_master = ["--role", "master"];
+    asked.comes_to_say(&as_master, "OK: Redis ");
     let held = redis.server(0);
     redis.configure("maxclients", "1");
     let full = format!("CRITICAL: {server} answers AUTH with ERR max number of clients reached");
@@ -180,7 +195,16 @@ fn memory_disk_and_clients() {
     drop(held);
     asked.comes_to_say(&["--clients-critical", "101"], "WARNING: ");
     redis.configure("maxclients", "1000");
-    asked.comes_to_say(&[], "OK: Redis ");
+    for more in [&[][..], &as_master] {
+        let args = asked.args(more);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let (text, _) = check(&args);
+        assert!(
+            text.ends_with(" turned away since the last run\n"),
+            "{text}"
+        );
+        asked.comes_to_say(more, "OK: Redis ");
+    }
 
     // It hangs, and goes on.
     redis.signal(Signal::SIGSTOP);
@@ -242,9 +266,13 @@ fn who_may_ask() {
     let url = format!("redis://:{PASSWORD}@{server}/0");
     for settings in [redis.settings(), json!(url)] {
         fs::write(&file, json!({ "redis": settings }).to_string()).unwrap();
-        let (text, status) = check(&["check-redis", "--config", &file, "--state-dir", &state]);
+        let args = ["check-redis", "--config", &file, "--state-dir", &state];
+        let (text, status) = check(&args);
         assert!(text.starts_with("CheckRedis OK: "), "{text}");
         assert_eq!(status, 0);
+        let (text, _) = check(&[&args[..], &["--dryrun"]].concat());
+        let would = format!("  redis of {file}\n  PING and INFO of {server}\n");
+        assert!(text.contains(&would) && !text.contains(PASSWORD), "{text}");
     }
     let (text, status) = check(&["metrics-redis", "--config", &file, "--scheme", "s"]);
     for path in [

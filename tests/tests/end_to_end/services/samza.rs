@@ -121,6 +121,46 @@ fn containers_that_report_fall_silent_and_come_back() {
     );
 }
 
+/// A broker that begins anew has none of the old messages, as one that has deleted them.
+#[test]
+fn a_container_that_is_in_no_message_any_more_is_missed() {
+    let Some(mut broker) = Tansu::launch() else {
+        return;
+    };
+    let Some(mut client) = broker.client() else {
+        return;
+    };
+    let state = tempfile::tempdir().unwrap();
+    let (server, folder) = (broker.address(), state.path().to_str().unwrap());
+    let args = ["check-samza", "--server", &server, "--state-dir", folder];
+    broker.topic("metrics", 2);
+    client.produce("metrics", 0, &[report("samza-container-0", 20)]);
+    client.produce("metrics", 1, &[report("samza-container-1", 200)]);
+    let silent = "CheckSamza WARNING: job wordcount 1: samza-container-1 on venus005 \
+                  last reported N s ago, threshold 180\n";
+    assert_eq!(without_age(&args), (silent.to_owned(), 1));
+
+    broker.kill();
+    broker.relaunch();
+    let mut client = broker.client().unwrap();
+    broker.topic("metrics", 2);
+    client.produce("metrics", 0, &[report("samza-container-0", 20)]);
+    assert_eq!(without_age(&args), (silent.to_owned(), 1));
+    // One that was never told of it, and one that is told what to expect.
+    let one = "CheckSamza OK: job wordcount 1: 1 container, last reported at most N s ago, \
+               1.52 ms for a message, 7 messages to read";
+    let first = ", first run, containers that vanish are missed from here on";
+    let other = [&args[..], &["--job", "wordcount"]].concat();
+    assert_eq!(without_age(&other), (format!("{one}{first}\n"), 0));
+    let expecting = [&args[..], &["--containers", "1"]].concat();
+    assert_eq!(without_age(&expecting), (format!("{one}\n"), 0));
+
+    client.produce("metrics", 1, &[report("samza-container-1", 10)]);
+    let both = "CheckSamza OK: job wordcount 1: 2 containers, last reported at most N s ago, \
+                1.52 ms for a message, 14 messages to read\n";
+    assert_eq!(without_age(&args), (both.to_owned(), 0));
+}
+
 /// By librdkafka, which compresses with libraries of others; read in the newest versions that are
 /// spoken here, and in the oldest.
 #[test]

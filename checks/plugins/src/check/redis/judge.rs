@@ -6,7 +6,9 @@ use crate::check::limits;
 use crate::context::Failure;
 use crate::service::redis::Seen;
 use crate::service::redis::info::{Fields, Info};
-use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit, counted, hundredths};
+use crate::status::{
+    Findings, Limits, Outcome, Perfdata, Status, Thresholds, Unit, counted, hundredths,
+};
 
 /// The thresholds.
 pub(super) struct Wanted<'a> {
@@ -19,6 +21,7 @@ pub(super) struct Wanted<'a> {
     memory_given: Limits,
     in_megabytes: bool,
     clients: Limits,
+    clients_are_given: bool,
 }
 
 impl<'a> Wanted<'a> {
@@ -30,6 +33,7 @@ impl<'a> Wanted<'a> {
             limits::refuse_above_100(matches)?;
         }
         let number = |name: &str| matches.get_one(name).copied();
+        let of_clients = ["clients-warning", "clients-critical"];
         Ok(Self {
             role: matches
                 .get_one::<String>("role")
@@ -47,12 +51,8 @@ impl<'a> Wanted<'a> {
             )?,
             memory_given: limits::given(matches, Limits::at_least, none)?,
             in_megabytes,
-            clients: limits::named(
-                matches,
-                ["clients-warning", "clients-critical"],
-                Limits::at_least,
-                usual,
-            )?,
+            clients: limits::named(matches, of_clients, Limits::at_least, usual)?,
+            clients_are_given: of_clients.iter().any(|name| matches.contains_id(name)),
         })
     }
 }
@@ -68,19 +68,35 @@ pub(super) struct Judged {
 impl Judged {
     pub(super) fn of(seen: &Seen, wanted: &Wanted<'_>) -> Self {
         let mut judged = Self::default();
-        let info = &seen.info;
+        judged.ping(seen);
+        match &seen.info {
+            Ok(info) => judged.info(info, seen, wanted),
+            Err(error) => judged.add(error.status(), error.to_string()),
+        }
+        judged
+    }
+
+    fn ping(&mut self, seen: &Seen) {
+        let says_so = |info: &Info| info.get("loading") == Some("1");
+        let is_loading = seen.info.as_ref().is_ok_and(says_so);
+        match &seen.ping {
+            Ok(Some(said)) if !is_loading && !said.starts_with("LOADING") => {
+                self.critical(format!("it answers PING with {said}"));
+            }
+            Ok(None) if !is_loading => {}
+            Ok(_) => {
+                let info = seen.info.as_ref().ok();
+                let percent = info.and_then(|info| info.get("loading_loaded_perc"));
+                let far = percent.map_or(String::new(), |percent| format!(", {percent}% so far"));
+                self.warn(format!("it is loading its data{far}"));
+            }
+            Err(error) => self.add(error.status(), error.to_string()),
+        }
+    }
+
+    fn info(&mut self, info: &Info, seen: &Seen, wanted: &Wanted<'_>) {
         let version = info.get("redis_version").unwrap_or_default();
-        judged.right.push(format!("Redis {version}"));
-        let is_loading = info.get("loading") == Some("1");
-        if is_loading {
-            let percent = info.get("loading_loaded_perc").unwrap_or("0");
-            judged.warn(format!("it is loading its data, {percent}% so far"));
-        }
-        if let Some(said) = &seen.complaint
-            && !is_loading
-        {
-            judged.critical(format!("it answers PING with {said}"));
-        }
+        self.right.push(format!("Redis {version}"));
         let is_sentinel = info.get("redis_mode") == Some("sentinel");
         let role = if is_sentinel {
             "sentinel"
@@ -90,17 +106,16 @@ impl Judged {
         if let Some(expected) = wanted.role
             && expected != role
         {
-            judged.critical(format!("it is a {role}, expected a {expected}"));
+            self.critical(format!("it is a {role}, expected a {expected}"));
         }
         match role {
-            "sentinel" => judged.sentinel(info),
-            "slave" => judged.replica(info, wanted),
-            _ => judged.master(info, wanted),
+            "sentinel" => self.sentinel(info),
+            "slave" => self.replica(info, wanted),
+            _ => self.master(info, wanted),
         }
-        judged.saving(info);
-        judged.memory(info, wanted);
-        judged.clients(seen, wanted);
-        judged
+        self.saving(info);
+        self.memory(info, wanted);
+        self.clients(info, seen.maxclients, wanted);
     }
 
     pub(super) fn outcome(self) -> Outcome {
@@ -171,7 +186,8 @@ impl Judged {
                 ));
             }
             let figure = Perfdata::new("silence of the master", silent, Unit::Seconds);
-            self.perfdata.push(figure.min(0));
+            let limits = at_most(Some(wanted.max_silence));
+            self.perfdata.push(figure.thresholds(limits).min(0));
         }
     }
 
@@ -206,15 +222,17 @@ impl Judged {
                 ));
             }
             let figure = Perfdata::new(format!("lag of {name}"), lag, Unit::Bytes);
-            self.perfdata.push(figure.min(0));
+            let limits = at_most(wanted.max_lag);
+            self.perfdata.push(figure.thresholds(limits).min(0));
         }
         let all = counted(online, "replica");
         if online < wanted.replicas {
             self.critical(format!("{all} online, expected {}", wanted.replicas));
         }
         self.right.push(format!("a master with {all}"));
-        self.perfdata
-            .push(Perfdata::new("replicas", online, Unit::None).min(0));
+        let figure = Perfdata::new("replicas", online, Unit::None);
+        let limits = at_least(wanted.replicas);
+        self.perfdata.push(figure.thresholds(limits).min(0));
     }
 
     /// Redis refuses to write where it could not save, unless it was told otherwise.
@@ -242,12 +260,15 @@ impl Judged {
         let megabytes = used >> 20;
         let most = info.number("maxmemory").filter(|most| *most > 0);
         if wanted.in_megabytes {
+            let limits = &wanted.memory;
+            let status = limits.judge(megabytes);
             let what = format!("{megabytes} MB of memory used");
-            self.findings
-                .add(wanted.memory.judge(megabytes), what.clone());
+            let reached = limits::reached_in(limits, status, " MB");
+            self.findings.add(status, format!("{what}{reached}"));
             self.right.push(what);
-            let figure = Perfdata::new("memory", used, Unit::Bytes);
-            self.perfdata.push(figure.min(0));
+            let figure = Perfdata::new("memory MB", megabytes, Unit::None);
+            self.perfdata
+                .push(figure.thresholds(limits.thresholds()).min(0));
             return;
         }
         let (all, whose) = match (most, info.number("total_system_memory")) {
@@ -265,42 +286,74 @@ impl Judged {
         };
         let percent = share(used, all);
         let what = format!("{percent}% of {whose} used");
-        self.findings.add(
-            limits.judge(percent),
-            format!("{what} ({megabytes} of {} MB)", all >> 20),
-        );
+        let status = limits.judge(percent);
+        let reached = limits::reached_in(limits, status, "%");
+        let of_all = format!("{megabytes} of {} MB", all >> 20);
+        self.findings
+            .add(status, format!("{what} ({of_all}){reached}"));
         self.right.push(what);
         let figure = Perfdata::new("memory", percent, Unit::Percent);
         self.perfdata
             .push(figure.thresholds(limits.thresholds()).min(0));
     }
 
-    fn clients(&mut self, seen: &Seen, wanted: &Wanted<'_>) {
-        let Some(connected) = seen.info.number("connected_clients") else {
+    fn clients(&mut self, info: &Info, most: Option<u64>, wanted: &Wanted<'_>) {
+        let Some(connected) = info.number("connected_clients") else {
             return;
         };
         let figure = Perfdata::new("clients", connected, Unit::None).min(0);
-        let Some(most) = seen.maxclients.filter(|most| *most > 0) else {
+        let Some(most) = most.filter(|most| *most > 0) else {
             let all = counted(connected, "client");
+            if wanted.clients_are_given {
+                self.add(
+                    Status::Unknown,
+                    format!(
+                        "{all} connected, and it does not tell of how many (maxclients): \
+                         let this user CONFIG GET, or leave --clients-warning and \
+                         --clients-critical out"
+                    ),
+                );
+            }
             self.right.push(format!("{all} connected"));
             self.perfdata.push(figure);
             return;
         };
+        let limits = &wanted.clients;
         let what = format!("{connected} of {} connected", counted(most, "client"));
         let percent = share(connected, most);
-        let with_percent = format!("{what} ({percent}%)");
+        let status = limits.judge(percent);
+        let reached = limits::reached_in(limits, status, "%");
         self.findings
-            .add(wanted.clients.judge(percent), with_percent);
+            .add(status, format!("{what} ({percent}%){reached}"));
         self.right.push(what);
-        self.perfdata.push(figure.max(most));
+        let share = Perfdata::new("clients used", percent, Unit::Percent);
+        let share = share.thresholds(limits.thresholds()).min(0);
+        self.perfdata.extend([figure.max(most), share]);
     }
 
-    pub(super) fn rejected(&mut self, new: Option<u64>) {
-        if let Some(new) = new.filter(|new| *new > 0) {
+    pub(super) fn first_run(&mut self) {
+        let what = "first run, clients turned away are counted from here on";
+        self.right.push(what.to_owned());
+    }
+
+    pub(super) fn rejected(&mut self, new: u64) {
+        if new > 0 {
             let all = counted(new, "client");
             self.warn(format!("{all} turned away since the last run"));
         }
     }
+}
+
+/// The thresholds of a figure that is worth a warning above this.
+fn at_most(most: Option<u64>) -> Thresholds {
+    let range = most.and_then(|most| most.to_string().parse().ok());
+    Thresholds::new(range, None).unwrap_or_default()
+}
+
+/// Those of one that is critical below this.
+fn at_least(least: u64) -> Thresholds {
+    let range = (least > 0).then(|| format!("{least}:").parse().ok());
+    Thresholds::new(None, range.flatten()).unwrap_or_default()
 }
 
 fn share(used: u64, all: u64) -> f64 {

@@ -1,19 +1,16 @@
 //! Whether a Redis server answers, replicates, has memory left and takes clients; or what a sentinel
 //! says of its servers.
 //!
-//! How many clients it had turned away is kept in a state file, for the next run.
+//! How many clients it had turned away is kept in a state file, for the next run that is told the same.
 
 mod judge;
 
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
-use serde::{Deserialize, Serialize};
-use venus_collectors::graphite::sanitise;
-use venus_collectors::state::StateFile;
 
+use crate::check::remember::{self, Memory};
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
-use crate::service::access;
 use crate::service::redis::{self, Failed};
 use crate::status::{Limit, Outcome, Status};
 
@@ -85,27 +82,20 @@ fn arguments() -> Vec<Arg> {
     all
 }
 
-/// What is remembered of a server.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Remembered {
-    /// Of which run of it: a new one counts from 0.
-    run_id: String,
-    /// How many clients it had turned away.
-    rejected: u64,
-}
-
-fn state_file(server: &str, context: &Context) -> StateFile {
-    let name = format!("check-redis-{}.json", sanitise(server));
-    StateFile::new(&context.state_dir, &name)
+/// What tells apart what is remembered: the server, and all that the check was told.
+fn key(matches: &ArgMatches, server: &str) -> String {
+    format!("{server} {}", remember::told(matches, &arguments()))
 }
 
 fn looks_at(matches: &ArgMatches, context: &Context) -> Vec<String> {
-    let place = access::place(matches);
-    let file = state_file(&place, context);
-    vec![
-        format!("PING and INFO of {place}"),
-        file.path().display().to_string(),
-    ]
+    let place = redis::place(matches, context);
+    let mut lines = place.lines(&["PING and INFO of".to_owned()]);
+    lines.extend(place.server.map(|server| {
+        let key = key(matches, &server.to_string());
+        let file = remember::file(CHECK.name, &key, context);
+        file.path().display().to_string()
+    }));
+    lines
 }
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
@@ -116,35 +106,37 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
         Err(Failed::Its(error)) => return error.answer(),
     };
     let mut judged = Judged::of(&seen, &wanted);
-    if let Some(rejected) = seen.info.number("rejected_connections") {
-        let run_id = seen.info.get("run_id").unwrap_or_default().to_owned();
-        let now = Remembered { run_id, rejected };
-        match since_last_run(&now, &state_file(&server, context), context) {
-            Ok(new) => judged.rejected(new),
-            // All else is known.
-            Err(failure) => judged.add(Status::Unknown, failure.to_string()),
+    if let Ok(info) = &seen.info
+        && let Some(rejected) = info.number("rejected_connections")
+    {
+        let run = info.get("run_id").unwrap_or_default().to_owned();
+        let key = key(matches, &server);
+        // All else is known.
+        if let Err(failure) = turned_away(rejected, run, key, &mut judged, context) {
+            judged.add(Status::Unknown, failure.to_string());
         }
     }
     Ok(judged.outcome())
 }
 
-/// How many clients were turned away since the last run; none at the first.
-fn since_last_run(
-    now: &Remembered,
-    file: &StateFile,
+/// Judges how many clients were turned away since the last run; `run` is the server's, which counts from 0.
+fn turned_away(
+    rejected: u64,
+    run: String,
+    key: String,
+    judged: &mut Judged,
     context: &Context,
-) -> Result<Option<u64>, Failure> {
-    context.step(format!("reading {}", file.path().display()));
-    let (before, _): (Option<Remembered>, _) = file.read()?;
-    if before.as_ref() != Some(now) {
-        context.step(format!("writing {}", file.path().display()));
-        file.write(now)?;
+) -> Result<(), Failure> {
+    let file = remember::file(CHECK.name, &key, context);
+    let memory = Memory::of_run(file, key, run, context)?;
+    if let Some(lost) = &memory.lost {
+        judged.add(Status::Unknown, lost.clone());
     }
-    Ok(before.map(|before| {
-        if before.run_id == now.run_id {
-            now.rejected.saturating_sub(before.rejected)
-        } else {
-            now.rejected
-        }
-    }))
+    if memory.is_first() {
+        judged.first_run();
+    } else {
+        let before = memory.last().unwrap_or_default();
+        judged.rejected(rejected.saturating_sub(before));
+    }
+    memory.write(rejected, context)
 }

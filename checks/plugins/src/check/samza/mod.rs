@@ -1,16 +1,23 @@
 //! Whether Samza's jobs and containers report, and how they are.
+//!
+//! Those that have reported are kept in a state file, so that one that died is missed.
 
+mod remembered;
 mod seen;
 
 use std::collections::BTreeMap;
 
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use venus_collectors::state::StateFile;
 
+use crate::check::remember::{self, with_trouble};
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
 use crate::service::kafka;
-use crate::service::samza::{self, Reports};
+use crate::service::samza::{self, Job, Reports};
 use crate::status::{Findings, Limit, Limits, Outcome, Status, counted};
+use remembered::{Last, Remembered};
 use seen::Seen;
 
 /// See `docs/checks/check-samza.md`.
@@ -53,6 +60,16 @@ fn arguments() -> Vec<Arg> {
             .value_name("NAME")
             .action(ArgAction::Append)
             .help("One that each job has to have; repeat it for more"),
+        Arg::new("forget")
+            .long("forget")
+            .value_name("SECONDS")
+            .value_parser(value_parser!(u64))
+            .default_value("86400")
+            .conflicts_with_all(["containers", "container"])
+            .help(
+                "Alert for so long that a container has not reported any more; 0: \
+                 as soon as it is in no message that is read, it is as if it never was",
+            ),
         warning,
         critical,
         limit(
@@ -74,7 +91,22 @@ fn arguments() -> Vec<Arg> {
     samza::arguments().into_iter().chain(more).collect()
 }
 
-fn looks_at(matches: &ArgMatches, _: &Context) -> Vec<String> {
+/// Where containers are remembered, unless those to be there are given, or none are to be.
+fn state_file(matches: &ArgMatches, context: &Context) -> Option<StateFile> {
+    let are_given = ["containers", "container"].map(|name| matches.contains_id(name));
+    if are_given.contains(&true) || forget(matches) == 0 {
+        return None;
+    }
+    let told = remember::told(matches, &arguments());
+    Some(remember::file(CHECK.name, &told, context))
+}
+
+/// After how many seconds a container is forgotten.
+fn forget(matches: &ArgMatches) -> u64 {
+    matches.get_one("forget").copied().unwrap_or_default()
+}
+
+fn looks_at(matches: &ArgMatches, context: &Context) -> Vec<String> {
     let topic = matches
         .get_one::<String>("topic")
         .cloned()
@@ -83,7 +115,9 @@ fn looks_at(matches: &ArgMatches, _: &Context) -> Vec<String> {
     let servers = servers
         .iter()
         .map(|server| format!("topic {topic} of the cluster of {server}"));
-    servers.collect()
+    let file = state_file(matches, context);
+    let file = file.map(|file| file.path().display().to_string());
+    servers.chain(file).collect()
 }
 
 /// What is wanted.
@@ -103,6 +137,19 @@ struct Wanted {
 
 impl Wanted {
     fn of(matches: &ArgMatches) -> Result<Self, Failure> {
+        let wanted = Self::of_all(matches)?;
+        let (forget, window) = (forget(matches), wanted.window);
+        let is_given = matches.value_source("forget") == Some(ValueSource::CommandLine);
+        if is_given && forget > 0 && forget <= window.into() {
+            return Err(Failure::new(format!(
+                "--forget {forget} is not longer than the window of {window} s, \
+                 in which all that report are seen"
+            )));
+        }
+        Ok(wanted)
+    }
+
+    fn of_all(matches: &ArgMatches) -> Result<Self, Failure> {
         let text = |name: &str| matches.get_one::<String>(name).cloned();
         let none = |names| limits::named(matches, names, Limits::at_least, [None, None]);
         let age = limits::given(matches, Limits::at_least, [Some(180.0), Some(300.0)])?;
@@ -164,43 +211,46 @@ fn window(given: Option<u32>, age: &Limits) -> Result<u32, Failure> {
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let wanted = Wanted::of(matches)?;
-    match samza::reports(matches, wanted.window, context) {
-        Ok(reports) => Ok(judge(&reports, &wanted, context.now)),
-        Err(error) => error.answer(),
-    }
+    let reports = match samza::reports(matches, wanted.window, context) {
+        Ok(reports) => reports,
+        Err(error) => return error.answer(),
+    };
+    let file = state_file(matches, context);
+    let remembered = file.map_or(Remembered::default(), |file| {
+        Remembered::of(&file, &reports, forget(matches), context)
+    });
+    let outcome = judge(&reports, &remembered, &wanted, context.now);
+    Ok(with_trouble(outcome, remembered.trouble))
 }
 
-fn judge(reports: &Reports, wanted: &Wanted, now: u64) -> Outcome {
+fn judge(reports: &Reports, remembered: &Remembered, wanted: &Wanted, now: u64) -> Outcome {
     let mut findings = Findings::default();
     let (topic, which) = (&wanted.topic, wanted.which());
     for problem in &reports.problems {
         findings.add(problem.status(), problem.to_string());
     }
-    let mut strange = Vec::new();
-    if let Some((count, why)) = &reports.strange {
-        let messages = counted(reports.messages, "message");
-        strange.push(format!(
-            "{count} of {messages} of topic {topic} are no reports: {why}"
-        ));
-    }
+    let messages = counted(reports.messages, "message");
+    let mut strange = reports.strange.as_ref().map(|(count, why)| {
+        format!("{count} of {messages} of topic {topic} are no reports: {why}")
+    });
     if reports.jobs.is_empty() && reports.problems.is_empty() {
-        let messages = counted(reports.messages, "message");
         let all_strange =
             matches!(&reports.strange, Some((count, _)) if *count == reports.messages);
-        return match strange.pop() {
-            Some(strange) if all_strange => Outcome::new(Status::Unknown, strange),
-            _ if !reports.has_topic => Outcome::new(
+        let within = wanted.window;
+        let (status, what) = match strange.take() {
+            Some(strange) if all_strange => (Status::Unknown, strange),
+            _ if !reports.has_topic => (
                 Status::Critical,
                 format!("there is no topic {topic}, so no {which} reports"),
             ),
-            _ => Outcome::new(
+            _ => (
                 Status::Critical,
                 format!(
-                    "no {which} has reported to topic {topic} within {} s, in {messages}",
-                    wanted.window
+                    "no {which} has reported to topic {topic} within {within} s, in {messages}"
                 ),
             ),
         };
+        findings.add(status, what);
     }
     // Where something could not be read, what is missing may be in there.
     let missing = match reports.problems.as_slice() {
@@ -208,13 +258,18 @@ fn judge(reports: &Reports, wanted: &Wanted, now: u64) -> Outcome {
         [_, ..] => Status::Unknown,
     };
     let (mut right, mut perfdata) = (Vec::new(), Vec::new());
-    for (job, containers) in &reports.jobs {
-        let seen = Seen::of(job, containers.iter(), now);
+    let mut jobs: BTreeMap<&Job, Vec<&Last>> = BTreeMap::new();
+    jobs.extend(reports.jobs.keys().map(|job| (job, Vec::new())));
+    for last in &remembered.vanished {
+        jobs.entry(&last.job).or_default().push(last);
+    }
+    for (job, vanished) in &jobs {
+        let seen = Seen::of(job, reports.jobs.get(*job), vanished, now);
         seen.judge(wanted, missing, &mut findings);
         right.push(seen.words());
         perfdata.extend(seen.perfdata(wanted));
     }
-    let mut outcome = findings.outcome(match right.as_slice() {
+    let mut all_right = match right.as_slice() {
         [one] => one.clone(),
         _ => format!(
             "{}, {} in all",
@@ -224,7 +279,11 @@ fn judge(reports: &Reports, wanted: &Wanted, now: u64) -> Outcome {
                 "container"
             )
         ),
-    });
+    };
+    if remembered.is_first {
+        all_right.push_str(", first run, containers that vanish are missed from here on");
+    }
+    let mut outcome = findings.outcome(all_right);
     outcome.perfdata = perfdata;
     outcome.details.extend(strange);
     outcome

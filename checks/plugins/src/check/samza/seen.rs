@@ -1,7 +1,10 @@
 //! How a job's containers are.
 
+use std::collections::BTreeMap;
+
 use crate::check::limits;
 use crate::check::samza::Wanted;
+use crate::check::samza::remembered::Last;
 use crate::service::samza::{Container, Job};
 use crate::status::{Findings, Limits, Perfdata, Status, Unit, counted, hundredths};
 
@@ -17,31 +20,47 @@ struct One<'a> {
     host: &'a str,
     /// How long ago it reported, in seconds; 0 where its clock is ahead.
     age: u64,
-    container: &'a Container,
+    /// What it reported, if that was read: one that has vanished is only remembered.
+    container: Option<&'a Container>,
 }
 
 impl<'a> Seen<'a> {
+    /// Those that have reported, and those that did before.
     pub(super) fn of(
-        (name, id): &Job,
-        containers: impl Iterator<Item = (&'a String, &'a Container)>,
+        job: &Job,
+        reported: Option<&'a BTreeMap<String, Container>>,
+        vanished: &[&'a Last],
         now: u64,
     ) -> Self {
-        let containers = containers.map(|(name, container)| One {
+        let reported = reported.into_iter().flatten();
+        let reported = reported.map(|(name, container)| One {
             name,
             host: &container.host,
-            age: now.saturating_sub(u64::try_from(container.time / 1000).unwrap_or_default()),
-            container,
+            age: now.saturating_sub(container.reported()),
+            container: Some(container),
         });
+        let vanished = vanished.iter().map(|last| One {
+            name: &last.container,
+            host: &last.host,
+            age: now.saturating_sub(last.at),
+            container: None,
+        });
+        let (name, id) = job;
         Self {
             name: format!("{name} {id}"),
-            containers: containers.collect(),
+            containers: reported.chain(vanished).collect(),
         }
+    }
+
+    /// What those have reported that did.
+    fn reported(&self) -> impl Iterator<Item = &'a Container> {
+        self.containers.iter().filter_map(|one| one.container)
     }
 
     /// `missing` is how bad it is that a container has not reported.
     pub(super) fn judge(&self, wanted: &Wanted, missing: Status, findings: &mut Findings) {
         let job = &self.name;
-        let there = self.containers.len();
+        let there = self.reported().count();
         if (there as u64) < wanted.containers {
             let (there, expected) = (counted(there, "container"), wanted.containers);
             let what = format!("job {job}: {there} reported, expected {expected}");
@@ -61,13 +80,23 @@ impl<'a> Seen<'a> {
         {
             let mut add = |limits: &Limits, status, what: String| {
                 let crossed = limits::reached(limits, status);
-                findings.add(
-                    status,
-                    format!("job {job}: {name} on {host} {what}{crossed}"),
-                );
+                let what = format!("job {job}: {name} on {host} {what}{crossed}");
+                // What one has reported since that has vanished may be what could not be read.
+                let is_unclear = container.is_none() && missing == Status::Unknown;
+                let is_wrong = status != Status::Ok;
+                let status = if is_unclear && is_wrong {
+                    missing
+                } else {
+                    status
+                };
+                findings.add(status, what);
             };
             let status = wanted.age.judge(*age);
-            add(&wanted.age, status, format!("last reported {age} s ago"));
+            let what = format!("last reported {age} s ago");
+            add(&wanted.age, status, what);
+            let Some(container) = container else {
+                continue;
+            };
             if let Some(time) = container.seconds("process") {
                 let milliseconds = hundredths(time * 1e3);
                 let status = wanted.process.judge(milliseconds);
@@ -93,20 +122,15 @@ impl<'a> Seen<'a> {
 
     /// Of all containers that tell.
     fn lag(&self) -> Option<u64> {
-        let all = self
-            .containers
-            .iter()
-            .filter_map(|one| one.container.behind());
+        let all = self.reported().filter_map(Container::behind);
         all.reduce(u64::saturating_add)
     }
 
     /// The slowest container's time for a message, in seconds.
     fn process(&self) -> Option<f64> {
-        let all = self
-            .containers
-            .iter()
-            .filter_map(|one| one.container.seconds("process"));
-        all.reduce(f64::max)
+        let all = self.reported();
+        all.filter_map(|container| container.seconds("process"))
+            .reduce(f64::max)
     }
 
     fn age(&self) -> u64 {
@@ -115,7 +139,7 @@ impl<'a> Seen<'a> {
     }
 
     pub(super) fn words(&self) -> String {
-        let containers = counted(self.containers.len(), "container");
+        let containers = counted(self.reported().count(), "container");
         let mut words = format!(
             "job {}: {containers}, last reported at most {} s ago",
             self.name,
@@ -133,7 +157,7 @@ impl<'a> Seen<'a> {
     pub(super) fn perfdata(&self, wanted: &Wanted) -> Vec<Perfdata> {
         let label = |what: &str| format!("{} {what}", self.name);
         let mut figures = vec![
-            Perfdata::new(label("containers"), self.containers.len(), Unit::None).min(0),
+            Perfdata::new(label("containers"), self.reported().count(), Unit::None).min(0),
             Perfdata::new(label("age"), self.age(), Unit::Seconds)
                 .thresholds(wanted.age.thresholds())
                 .min(0),
@@ -147,10 +171,7 @@ impl<'a> Seen<'a> {
             let figure = Perfdata::new(label("lag"), lag, Unit::None);
             figure.thresholds(wanted.lag.thresholds()).min(0)
         }));
-        let errors = self
-            .containers
-            .iter()
-            .filter_map(|one| one.container.errors());
+        let errors = self.reported().filter_map(Container::errors);
         figures.extend(errors.reduce(u64::max).map(|errors| {
             let figure = Perfdata::new(label("errors"), errors, Unit::None);
             figure.thresholds(wanted.errors.thresholds()).min(0)

@@ -14,7 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 
 use crate::context::{Context, Failure};
 use crate::service::ServiceError;
-use crate::service::access::{self, Access};
+use crate::service::access::{self, Access, Place};
 use crate::service::secret::Secret;
 use crate::service::settings::RABBITMQ;
 
@@ -52,6 +52,12 @@ pub fn arguments() -> Vec<Arg> {
     ]);
     all.extend(management::arguments());
     all
+}
+
+/// Whom the arguments mean, without a look at it.
+#[must_use]
+pub fn place(matches: &ArgMatches, context: &Context) -> Place {
+    access::place(&RABBITMQ, matches, context)
 }
 
 /// What the arguments want to be looked at.
@@ -113,7 +119,7 @@ pub struct Seen {
     /// How long it took to connect and log in.
     pub opened: Duration,
     /// The queues in the order in which they were asked for, or why there is nothing to see.
-    pub queues: Vec<(String, Result<Queue, Refusal>)>,
+    pub queues: Vec<(String, Result<Queue, Unseen>)>,
     /// What becomes of what is published.
     pub publishing: Publishing,
 }
@@ -142,26 +148,101 @@ pub enum Publishing {
     Unclear(String),
 }
 
+/// Why there is nothing to see of a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unseen {
+    /// The broker says so: there is none, or this user may not.
+    Refused(Refusal),
+    /// The broker did not tell, and why.
+    Unclear(String),
+}
+
+impl Unseen {
+    /// That of this queue in words.
+    #[must_use]
+    pub fn of(&self, queue: &str) -> String {
+        match self {
+            Self::Refused(refusal) => format!("queue {queue}: {refusal}"),
+            Self::Unclear(why) => why.clone(),
+        }
+    }
+}
+
 impl Broker {
-    /// Looks at all of it, and leaves no trace.
+    /// Looks at all of it, and leaves no trace. What is known by then is kept, whatever comes of the rest.
     pub fn look(&self, context: &Context) -> Result<Seen, ServiceError> {
         let begun = Instant::now();
-        let mut session = Session::open(self, context)?;
-        let opened = begun.elapsed();
-        let mut queues = Vec::new();
-        for queue in &self.queues {
-            queues.push((queue.clone(), session.declare(queue, context)?));
-        }
-        // The queues are known by now, whatever comes of the rest.
-        let publishing = session
-            .leave(self.publish, context)
-            .unwrap_or_else(|error| Publishing::Unclear(error.to_string()));
+        let session = Session::open(self, context)?;
+        let (opened, product) = (begun.elapsed(), session.product.clone());
+        let mut looking = Looking {
+            broker: self,
+            session: Ok(session),
+            is_over: false,
+        };
+        let queues = self.queues.iter();
+        let queues = queues.map(|queue| (queue.clone(), looking.at(queue, context)));
         Ok(Seen {
-            product: session.product,
+            product,
             opened,
-            queues,
-            publishing,
+            queues: queues.collect(),
+            publishing: looking.leave(context),
         })
+    }
+}
+
+/// One session after the other: what is wrong with one queue may end the whole connection.
+struct Looking<'a> {
+    broker: &'a Broker,
+    /// Or why there is none.
+    session: Result<Session<'a>, String>,
+    /// Whether there will be none any more.
+    is_over: bool,
+}
+
+impl<'a> Looking<'a> {
+    /// The session, which is begun anew if the last one ended.
+    fn session(&mut self, context: &Context) -> Result<&mut Session<'a>, String> {
+        if self.session.is_err() && !self.is_over {
+            // In half of the time, so that there is some to say what is known.
+            let session = Session::open(self.broker, &context.share(2));
+            self.session = session.map_err(|error| error.to_string());
+            self.is_over = self.session.is_err();
+        }
+        self.session.as_mut().map_err(|why| why.clone())
+    }
+
+    fn at(&mut self, queue: &str, context: &Context) -> Result<Queue, Unseen> {
+        let not_looked_at =
+            |why: &str| Unseen::Unclear(format!("queue {queue} was not looked at: {why}"));
+        if context.time_left() < context.time() / 8 {
+            return Err(not_looked_at(
+                "too little time is left; give more with --timeout",
+            ));
+        }
+        let session = self.session(context).map_err(|why| not_looked_at(&why))?;
+        match session.declare(queue, context) {
+            Ok(seen) => seen.map_err(Unseen::Refused),
+            Err(error) => {
+                self.session = Err(error.to_string());
+                Err(Unseen::Unclear(error.to_string()))
+            }
+        }
+    }
+
+    fn leave(&mut self, context: &Context) -> Publishing {
+        let publish = self.broker.publish;
+        if !publish && self.session.is_err() {
+            return Publishing::Untried;
+        }
+        let left = self.session(context).and_then(|session| {
+            let left = session.leave(publish, context);
+            left.map_err(|error| error.to_string())
+        });
+        match left {
+            Ok(publishing) => publishing,
+            Err(why) if publish => Publishing::Unclear(why),
+            Err(_) => Publishing::Untried,
+        }
     }
 }
 

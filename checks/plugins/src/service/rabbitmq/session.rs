@@ -1,7 +1,6 @@
 //! The few steps from connecting to leaving.
 
 use std::io::Write;
-use std::time::Duration;
 
 use crate::context::Context;
 use crate::service::ServiceError;
@@ -116,13 +115,15 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Looks at a queue, which is not made if it is not there.
+    /// Looks at a queue, which is not made if it is not there. It has half of the time that is left, so that
+    /// one that hangs leaves time for the others.
     pub(super) fn declare(
         &mut self,
         queue: &str,
         context: &Context,
     ) -> Result<Result<Queue, Refusal>, ServiceError> {
         self.begin(format!("looking at queue {queue} of"), context);
+        self.stream.be_patient(context.time_left() / 2);
         let name = self.short(queue)?;
         let passive = 1;
         self.send(&wire::method(
@@ -156,7 +157,7 @@ impl<'a> Session<'a> {
         context: &Context,
     ) -> Result<Publishing, ServiceError> {
         self.begin("leaving", context);
-        self.patience(context.time_left() / 2)?;
+        self.stream.be_patient(context.time_left() / 2);
         let mut publishing = Publishing::Untried;
         if publish {
             self.begin("publishing to nobody at", context);
@@ -185,18 +186,13 @@ impl<'a> Session<'a> {
         }
         self.send(&wire::method(0, (10, 50), &no_reason))?;
         // All is known. That it says goodbye is politeness, without which nothing is missing.
-        self.patience(context.time_left() / 4)?;
+        self.stream.be_patient(context.time_left() / 4);
         for _ in 0..GOODBYE {
             if !matches!(self.next(), Ok(said) if said != Method::CloseOk) {
                 break;
             }
         }
         Ok(publishing)
-    }
-
-    fn patience(&self, time: Duration) -> Result<(), ServiceError> {
-        let set = self.stream.be_patient(time);
-        set.map_err(|error| broke(&self.doing, &error))
     }
 
     fn begin(&mut self, what: impl Into<String>, context: &Context) {

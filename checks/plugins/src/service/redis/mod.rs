@@ -11,7 +11,7 @@ use clap::{Arg, ArgMatches};
 
 use crate::context::{Context, Failure};
 use crate::service::ServiceError;
-use crate::service::access::{self, Access};
+use crate::service::access::{self, Access, Place};
 use crate::service::settings::REDIS;
 use crate::service::tls::{Stream, broke};
 
@@ -30,10 +30,10 @@ pub fn arguments() -> Vec<Arg> {
 /// What a server says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// What it answers to PING, if that is an error.
-    pub complaint: Option<String>,
-    /// What it says of itself.
-    pub info: Info,
+    /// What it answers to PING, if that is an error; or why that could not be asked.
+    pub ping: Result<Option<String>, ServiceError>,
+    /// What it says of itself, or why that is not known.
+    pub info: Result<Info, ServiceError>,
     /// How many clients it takes, where it says so.
     pub maxclients: Option<u64>,
 }
@@ -45,6 +45,12 @@ pub fn look(matches: &ArgMatches, context: &Context) -> Result<(String, Seen), F
     Ok((access.server.to_string(), seen))
 }
 
+/// Whom the arguments mean, without a look at it.
+#[must_use]
+pub fn place(matches: &ArgMatches, context: &Context) -> Place {
+    access::place(&REDIS, matches, context)
+}
+
 /// Why there is nothing to say of it.
 pub enum Failed {
     /// It could not even be asked.
@@ -53,6 +59,8 @@ pub enum Failed {
     Its(ServiceError),
 }
 
+/// After the first answer each question has three quarters of the time that is left: one that hangs hides
+/// nothing of what is known by then.
 fn ask(access: &Access, context: &Context) -> Result<Seen, ServiceError> {
     let stream = Stream::connect(&access.server, access.tls.as_ref(), context)?;
     let mut connection = Connection {
@@ -65,29 +73,37 @@ fn ask(access: &Access, context: &Context) -> Result<Seen, ServiceError> {
         words.push(password.reveal());
         connection.text(&words, context)?;
     }
-    let complaint = match connection.reply(&["PING"], context)? {
+    let ping = match connection.reply(&["PING"], context)? {
+        // It may answer the rest.
+        Reply::Error(said) if said.starts_with("NOPERM") => Err(connection.refused("PING", &said)),
         Reply::Error(said) if is_of_access(&said) => {
             return Err(connection.refused("PING", &said));
         }
-        Reply::Error(said) => Some(said),
-        Reply::Text(said) if said == "PONG" => None,
+        Reply::Error(said) => Ok(Some(said)),
+        Reply::Text(said) if said == "PONG" => Ok(None),
         _ => return Err(connection.confused("PING")),
     };
-    let text = connection.text(&["INFO"], context)?;
-    let info = Info::parse(&text);
-    if info.get("redis_version").is_none() {
-        return Err(connection.confused("INFO"));
-    }
-    let mut maxclients = info.number("maxclients");
+    connection.be_patient(context);
+    let info = connection.text(&["INFO"], context).map(Info);
+    let info = info.and_then(|info| match info.get("redis_version") {
+        Some(_) => Ok(info),
+        None => Err(connection.confused("INFO")),
+    });
+    let mut maxclients = info
+        .as_ref()
+        .ok()
+        .and_then(|info| info.number("maxclients"));
     // Before Redis 7 INFO does not say it. Where that is renamed or forbidden, it is not known.
-    if maxclients.is_none()
-        && let Ok(Reply::Array(pair)) = connection.reply(&["CONFIG", "GET", "maxclients"], context)
-        && let [_, Reply::Text(number)] = &pair[..]
-    {
-        maxclients = number.parse().ok();
+    if maxclients.is_none() && info.is_ok() {
+        connection.be_patient(context);
+        if let Ok(Reply::Array(pair)) = connection.reply(&["CONFIG", "GET", "maxclients"], context)
+            && let [_, Reply::Text(number)] = &pair[..]
+        {
+            maxclients = number.parse().ok();
+        }
     }
     Ok(Seen {
-        complaint,
+        ping,
         info,
         maxclients,
     })
@@ -99,6 +115,11 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
+    fn be_patient(&mut self, context: &Context) {
+        let time = context.time_left() * 3 / 4;
+        self.stream.get_mut().be_patient(time);
+    }
+
     /// What it replies to a command.
     fn reply(&mut self, words: &[&str], context: &Context) -> Result<Reply, ServiceError> {
         let name = words.first().copied().unwrap_or_default();

@@ -106,15 +106,17 @@ fn read_within(from: &mut impl BufRead, depth: u8, left: &mut u64) -> Result<Rep
             *left -= length;
             let mut text = Vec::new();
             from.take(length + 2).read_to_end(&mut text)?;
-            match text.strip_suffix(b"\r\n") {
-                Some(text) if u64::try_from(text.len()) == Ok(length) => {
-                    Ok(Reply::Text(String::from_utf8_lossy(text).into_owned()))
-                }
-                _ if u64::try_from(text.len()) == Ok(length + 2) => {
-                    Err(RespError::Foreign("a text of it does not end like one"))
-                }
-                _ => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            if u64::try_from(text.len()) != Ok(length + 2) {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
+            if !text.ends_with(b"\r\n") {
+                return Err(RespError::Foreign("a text of it does not end like one"));
+            }
+            text.truncate(text.len() - 2);
+            // It is copied only where it is not what it should be.
+            let text = String::from_utf8(text)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+            Ok(Reply::Text(text))
         }
         b'*' => {
             let Some(length) = length(MOST)? else {

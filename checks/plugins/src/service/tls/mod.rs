@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgAction, value_parser};
 use rustls::crypto::ring;
@@ -113,24 +113,58 @@ fn private_key(file: &Path, context: &Context) -> Result<PrivateKeyDer<'static>,
         .map_err(|_| Failure::malformed(file, "it has no private key in PEM"))
 }
 
+/// A socket that may give up reading at some point, however much comes until then: a time limit of each read
+/// alone is outlasted by whoever sends a byte now and then.
+pub struct Socket {
+    tcp: TcpStream,
+    until: Option<Instant>,
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(until) = self.until {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.tcp.set_read_timeout(Some(left))?;
+        }
+        self.tcp.read(buffer)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.tcp.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tcp.flush()
+    }
+}
+
 /// A connection, as it is or encrypted.
 pub enum Stream {
     /// As it is.
-    Plain(TcpStream),
+    Plain(Socket),
     /// Encrypted.
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Tls(Box<StreamOwned<ClientConnection, Socket>>),
 }
 
 impl Stream {
-    /// Connects. The deadline is that of the check.
+    /// Connects. The deadline is that of the check, or its share of the time.
     pub fn connect(
         server: &Server,
         tls: Option<&Arc<ClientConfig>>,
         context: &Context,
     ) -> Result<Self, ServiceError> {
-        let mut tcp = server.connect(context, context.time())?;
+        let tcp = server.connect(context, context.time())?;
+        let mut socket = Socket {
+            tcp,
+            until: context.end_of_share(),
+        };
         let Some(config) = tls else {
-            return Ok(Self::Plain(tcp));
+            return Ok(Self::Plain(socket));
         };
         let doing = format!("beginning TLS with {server}");
         context.step(doing.clone());
@@ -141,29 +175,26 @@ impl Stream {
             .map_err(|error| ServiceError::Unclear(format!("{doing} failed: {error}")))?;
         while connection.is_handshaking() {
             connection
-                .complete_io(&mut tcp)
+                .complete_io(&mut socket)
                 .map_err(|error| broke(&doing, &error))?;
         }
-        Ok(Self::Tls(Box::new(StreamOwned::new(connection, tcp))))
+        Ok(Self::Tls(Box::new(StreamOwned::new(connection, socket))))
     }
-}
 
-impl Stream {
-    /// How long one read may take from now on.
-    pub fn be_patient(&self, time: Duration) -> io::Result<()> {
-        let stream = match self {
-            Self::Plain(stream) => stream,
-            Self::Tls(stream) => &stream.sock,
+    /// How long all reads together may take from now on.
+    pub fn be_patient(&mut self, time: Duration) {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => &mut stream.sock,
         };
-        // None at all is no time limit.
-        stream.set_read_timeout(Some(time.max(Duration::from_millis(1))))
+        socket.until = Some(Instant::now() + time);
     }
 }
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(stream) => stream.read(buffer),
+            Self::Plain(socket) => socket.read(buffer),
             Self::Tls(stream) => stream.read(buffer),
         }
     }
@@ -172,14 +203,14 @@ impl Read for Stream {
 impl Write for Stream {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(stream) => stream.write(buffer),
+            Self::Plain(socket) => socket.write(buffer),
             Self::Tls(stream) => stream.write(buffer),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Plain(stream) => stream.flush(),
+            Self::Plain(socket) => socket.flush(),
             Self::Tls(stream) => stream.flush(),
         }
     }

@@ -3,6 +3,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tempfile::TempDir;
+
 use super::stand_in::{Cluster, Partition, set};
 use super::{address, healthy};
 use crate::{check, fixture, prints, says};
@@ -44,6 +46,15 @@ fn cluster(first: &[&str], second: &[&str]) -> Cluster {
     cluster
 }
 
+/// The arguments of a check of a cluster there, and the folder of its memory.
+fn args<'a>(at: &'a str, state: &'a TempDir) -> [&'a str; 5] {
+    let state = state.path().to_str().unwrap();
+    ["check-samza", "--server", at, "--state-dir", state]
+}
+
+/// What is said at the end of the line, the first time that nothing is wrong.
+const FIRST: &str = ", first run, containers that vanish are missed from here on";
+
 /// Fails unless a check says this, `N` being a number of seconds that is at least `age` and little
 /// more.
 fn says_aged(args: &[&str], line: &str, age: u64, status: i32) {
@@ -72,10 +83,12 @@ fn a_job_that_runs() {
         report("samza-container-0", 80).replace("\"process-ns\": 1520000.5", "\"process-ns\": 9e9");
     let task = task("samza-container-1", 30);
     let at = address(&cluster(&[&older, &one], &[&other, &task]).start());
-    let args = ["check-samza", "--server", &at];
+    let state = tempfile::tempdir().unwrap();
+    let args = args(&at, &state);
     let with = |more: &[&'static str]| [&args[..], more].concat();
     let fine = "CheckSamza OK: job wordcount 1: 2 containers, last reported at most N s ago, \
                 1.52 ms for a message, 14 messages to read";
+    says_aged(&args, &format!("{fine}{FIRST}"), 30, 0);
     says_aged(&args, fine, 30, 0);
     let names = [
         "--container",
@@ -95,7 +108,8 @@ fn thresholds_of_what_is_reported() {
     );
     let task = task("samza-container-1", 30);
     let at = address(&cluster(&[&one], &[&other, &task]).start());
-    let args = ["check-samza", "--server", &at];
+    let state = tempfile::tempdir().unwrap();
+    let args = args(&at, &state);
     let with = |more: &[&'static str]| [&args[..], more].concat();
     says(
         &with(&["--lag-warning", "10", "--lag-critical", "15"]),
@@ -132,7 +146,8 @@ fn a_container_that_is_missing_or_silent() {
         report("samza-container-1", 400),
     );
     let at = address(&cluster(&[&one], &[&other]).start());
-    let args = ["check-samza", "--server", &at];
+    let state = tempfile::tempdir().unwrap();
+    let args = args(&at, &state);
     let with = |more: &[&'static str]| [&args[..], more].concat();
     let silent = "job wordcount 1: samza-container-1 on venus005 last reported N s ago, \
                   threshold";
@@ -185,8 +200,9 @@ fn a_container_that_is_missing_or_silent() {
 #[test]
 fn messages_that_are_no_reports() {
     let at = address(&cluster(&["{}", "\u{1}"], &[]).start());
+    let state = tempfile::tempdir().unwrap();
     says(
-        &["check-samza", "--server", &at],
+        &args(&at, &state),
         "CheckSamza UNKNOWN: 2 of 2 messages of topic metrics are no reports: \
          missing field `header` at line 1 column 2",
         3,
@@ -194,9 +210,10 @@ fn messages_that_are_no_reports() {
     let one = report("samza|\ncontainer", 20).replace('\n', " ");
     let at = address(&cluster(&["{}"], &[&one]).start());
     says_aged(
-        &["check-samza", "--server", &at],
+        &args(&at, &state),
         "CheckSamza OK: job wordcount 1: 1 container, last reported at most N s ago, \
-         1.52 ms for a message, 7 messages to read\n\
+         1.52 ms for a message, 7 messages to read, \
+         first run, containers that vanish are missed from here on\n\
          1 of 2 messages of topic metrics are no reports: missing field `header` \
          at line 1 column 2",
         20,
@@ -206,7 +223,7 @@ fn messages_that_are_no_reports() {
     cluster.topics[1].1[1].records[16] = 9;
     let at = address(&cluster.start());
     says(
-        &["check-samza", "--server", &at],
+        &args(&at, &state),
         "CheckSamza UNKNOWN: messages of metrics-1 from 7 on: cannot understand them: a format of 9",
         3,
     );
@@ -217,6 +234,111 @@ fn messages_that_are_no_reports() {
          job wordcount 1: 1 container reported, expected 2",
         3,
     );
+}
+
+/// One that died is soon in none of the messages that are read.
+#[test]
+fn a_container_that_vanished_is_missed() {
+    let (one, other) = (
+        report("samza-container-0", 20),
+        report("samza-container-1", 400),
+    );
+    let (server, change) = cluster(&[&one], &[&other]).start_changing();
+    let at = address(&server);
+    let state = tempfile::tempdir().unwrap();
+    let args = args(&at, &state);
+    let with = |more: &[&'static str]| [&args[..], more].concat();
+    let silent = "CheckSamza CRITICAL: job wordcount 1: samza-container-1 on venus005 \
+                  last reported N s ago, threshold 300";
+    says_aged(&args, silent, 400, 2);
+    // Others know nothing of it yet, and what is expected by its name or number needs no memory.
+    change(cluster(&[&one], &[]));
+    says_aged(&args, silent, 400, 2);
+    let fine = "CheckSamza OK: job wordcount 1: 1 container, last reported at most N s ago, \
+                1.52 ms for a message, 7 messages to read";
+    let unnamed = ["--forget", "0"];
+    let numbered = ["--containers", "1"];
+    let named = ["--container", "samza-container-0"];
+    for more in [&unnamed[..], &numbered, &named] {
+        says_aged(&with(more), fine, 20, 0);
+    }
+    let job = ["--job", "wordcount"];
+    says_aged(&with(&job), &format!("{fine}{FIRST}"), 20, 0);
+    says_aged(&args, silent, 400, 2);
+
+    // Where not all can be read, it may be there.
+    let mut broken = cluster(&[&one], &[&one]);
+    broken.topics[1].1[1].records[16] = 9;
+    change(broken);
+    says_aged(
+        &args,
+        "CheckSamza UNKNOWN: messages of metrics-1 from 7 on: cannot understand them: a format of 9; \
+         job wordcount 1: samza-container-1 on venus005 last reported N s ago, threshold 300",
+        400,
+        3,
+    );
+
+    // The whole job.
+    change(cluster(&[], &[]));
+    let (text, status) = check(&with(&job));
+    assert_eq!(
+        (text.as_str(), status),
+        (
+            "CheckSamza CRITICAL: no job wordcount has reported to topic metrics within 900 s, \
+             in 0 messages\n",
+            2
+        )
+    );
+
+    let back = report("samza-container-1", 10);
+    change(cluster(&[&one], &[&back]));
+    let both = "CheckSamza OK: job wordcount 1: 2 containers, last reported at most N s ago, \
+                1.52 ms for a message, 14 messages to read";
+    says_aged(&args, both, 20, 0);
+}
+
+#[test]
+fn a_memory_that_was_lost_or_is_of_no_use_is_told() {
+    let one = report("samza-container-0", 20);
+    let at = address(&cluster(&[&one], &[]).start());
+    let state = tempfile::tempdir().unwrap();
+    let args = args(&at, &state);
+    let with = |more: &[&'static str]| [&args[..], more].concat();
+    let fine = "job wordcount 1: 1 container, last reported at most N s ago, \
+                1.52 ms for a message, 7 messages to read";
+    says_aged(&args, &format!("CheckSamza OK: {fine}{FIRST}"), 20, 0);
+    let kept = std::fs::read_dir(state.path()).unwrap().next().unwrap();
+    let kept = kept.unwrap().path();
+    std::fs::write(&kept, "{").unwrap();
+    let kept = kept.display();
+    says_aged(
+        &args,
+        &format!(
+            "CheckSamza UNKNOWN: the state file {kept} is damaged (invalid type: map, \
+             expected a sequence at line 1 column 0) and is begun anew; {fine}"
+        ),
+        20,
+        3,
+    );
+    says_aged(&args, &format!("CheckSamza OK: {fine}"), 20, 0);
+    let dry = crate::run(&with(&["--dryrun"]));
+    assert_eq!(
+        String::from_utf8(dry.stdout).unwrap(),
+        format!("CheckSamza would look at:\n  topic metrics of the cluster of {at}\n  {kept}\n")
+    );
+    says(
+        &with(&["--forget", "900"]),
+        "CheckSamza UNKNOWN: --forget 900 is not longer than the window of 900 s, \
+         in which all that report are seen",
+        3,
+    );
+    let (text, status) = check(&with(&["--forget", "1000", "--containers", "1"]));
+    assert!(text.starts_with("CheckSamza UNKNOWN: "), "{text}");
+    assert!(
+        text.contains("--forget") && text.contains("--containers"),
+        "{text}"
+    );
+    assert_eq!(status, 3);
 }
 
 /// Kafka 0.9 does not find messages by their time, and sends no more than it is asked for.

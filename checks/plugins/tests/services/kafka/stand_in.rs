@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::Server;
@@ -153,14 +153,26 @@ impl Exchange<'_> {
 }
 
 impl Cluster {
-    pub(crate) fn start(mut self) -> Server {
+    pub(crate) fn start(self) -> Server {
+        self.start_changing().0
+    }
+
+    /// The same, and what changes what each new client sees from then on.
+    pub(crate) fn start_changing(self) -> (Server, impl Fn(Self)) {
+        let now = Arc::new(Mutex::new(Arc::new(self.ready())));
+        let seen = Arc::clone(&now);
+        let server = Server::new(move |stream| {
+            let cluster = Arc::clone(&seen.lock().unwrap());
+            thread::spawn(move || cluster.serve(stream));
+        });
+        let change = move |cluster: Self| *now.lock().unwrap() = Arc::new(cluster.ready());
+        (server, change)
+    }
+
+    fn ready(mut self) -> Self {
         let names = self.topics.iter().map(|(name, _)| name.clone());
         self.found = names.zip(0..).collect();
-        let cluster = Arc::new(self);
-        Server::new(move |stream| {
-            let cluster = Arc::clone(&cluster);
-            thread::spawn(move || cluster.serve(stream));
-        })
+        self
     }
 
     fn serve(&self, mut stream: TcpStream) {
