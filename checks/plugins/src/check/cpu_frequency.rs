@@ -106,6 +106,17 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let limits = limits::given(matches, Limits::at_most, [None, None])?;
     let names = ["throttle-warning", "throttle-critical"];
     let throttle = limits::named(matches, names, Limits::at_least, [Some(1.0), None])?;
+    // Two checks with arguments of their own count for themselves.
+    let names = [
+        "warning",
+        "critical",
+        "min",
+        "governor",
+        "throttle-warning",
+        "throttle-critical",
+    ];
+    let key = remember::key(matches, &names);
+    let memory = Memory::read(state_file(context), key.clone(), context);
     let folder = context.roots.sys.join(FOLDER);
     let (mut frequencies, mut throttled) = (Vec::new(), Throttled::new());
     let mut found = Found::default();
@@ -128,18 +139,8 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
         )));
     }
     found.frequencies(&frequencies, &limits, matches);
-    // Two checks with arguments of their own count for themselves.
-    let names = [
-        "warning",
-        "critical",
-        "min",
-        "governor",
-        "throttle-warning",
-        "throttle-critical",
-    ];
-    let key = remember::key(matches, &names);
     if !throttled.is_empty() {
-        match Memory::read(state_file(context), key.clone(), context) {
+        match memory {
             Ok(memory) => found.throttled(throttled, &throttle, memory, context),
             Err(failure) => found.findings.add(Status::Unknown, failure.to_string()),
         }

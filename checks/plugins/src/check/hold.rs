@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches};
 use serde::{Deserialize, Serialize};
 use venus_collectors::state::StateFile;
 
-use crate::check::remember::with_trouble;
+use crate::check::remember::{Turn, with_trouble};
 use crate::context::Context;
 use crate::status::{Outcome, Status};
 
@@ -66,13 +66,13 @@ pub(super) fn apply(
     let Some(time) = matches.get_one::<Duration>("hold") else {
         return found;
     };
-    let file = file(name, context);
-    context.step(format!("reading {}", file.path().display()));
-    let (mut history, damaged): (History, _) = match file.read() {
+    let turn = Turn::at(file(name, context), context);
+    let read = turn.and_then(|turn| Ok((turn.read(context)?, turn)));
+    let ((mut history, lost), turn): ((History, _), _) = match read {
         Ok(read) => read,
-        Err(error) => return with_trouble(found, vec![error.to_string()]),
+        Err(failure) => return with_trouble(found, vec![failure.to_string()]),
     };
-    let mut trouble: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+    let mut trouble: Vec<String> = lost.into_iter().collect();
     // A clock that was set back does not hold it for longer.
     let is_held = |alert: &Alert| {
         let age = context.now.checked_sub(alert.at);
@@ -100,9 +100,8 @@ pub(super) fn apply(
         }
         found
     };
-    context.step(format!("writing {}", file.path().display()));
-    if let Err(error) = file.write(&history) {
-        trouble.push(error.to_string());
+    if let Err(failure) = turn.write(&history, context) {
+        trouble.push(failure.to_string());
     }
     with_trouble(outcome, trouble)
 }

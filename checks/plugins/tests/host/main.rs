@@ -16,6 +16,7 @@ mod load;
 mod memory;
 mod mounts;
 mod process;
+mod side_by_side;
 mod smart;
 mod systemd;
 mod twins;

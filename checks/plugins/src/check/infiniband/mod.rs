@@ -14,6 +14,7 @@ use venus_collectors::state::StateFile;
 use venus_collectors::{CollectError, Presence};
 
 use crate::check::Check;
+use crate::check::remember::Turn;
 use crate::context::{Context, Failure};
 use crate::status::{Findings, Outcome, Perfdata, Range, Status, Thresholds, Unit};
 
@@ -154,6 +155,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
         .map(|ports| ports.cloned().collect())
         .unwrap_or_default();
 
+    let turn = Turn::at(state_file(context), context)?;
     context.step("asking the ports");
     let (mut readings, mut problems) = (Vec::new(), Vec::new());
     let budget = BUDGET.min(context.time_left() / 2);
@@ -168,11 +170,9 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     };
     readings.retain(is_wanted);
 
-    context.step("reading the state file");
-    let file = state_file(context);
     let mut details: Vec<String> = problems.iter().map(CollectError::to_string).collect();
-    let (mut history, damaged): (History, _) = file.read()?;
-    details.extend(damaged.map(|damaged| damaged.to_string()));
+    let (mut history, lost): (History, _) = turn.read(context)?;
+    details.extend(lost);
     let mut found = Found::default();
     for (device, port) in &wanted {
         let is = |reading: &Reading| reading.device == *device && reading.port == *port;
@@ -184,9 +184,8 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     for reading in &readings {
         found.port(reading, &expected, context.now, &mut history)?;
     }
-    context.step("writing the state file");
-    if let Err(error) = file.write(&history) {
-        found.findings.add(Status::Unknown, error.to_string());
+    if let Err(failure) = turn.write(&history, context) {
+        found.findings.add(Status::Unknown, failure.to_string());
     }
     let mut outcome = found.findings.outcome(found.right.join("; "));
     outcome.details.extend(details);

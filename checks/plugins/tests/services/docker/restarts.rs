@@ -1,6 +1,7 @@
 //! Restarts, which are asked for one by one and counted from one run to the next.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -82,13 +83,16 @@ fn restarts_are_counted_from_one_run_to_the_next() {
         text.contains(&format!("\n  {state}/check-docker-container-")),
         "{text}"
     );
-    let files = fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(files, 3, "two states and the answer");
-    for entry in fs::read_dir(folder.path()).unwrap() {
-        let file = entry.unwrap().path();
-        if file != path {
-            fs::write(file, "{").unwrap();
-        }
+    let files = fs::read_dir(folder.path()).unwrap();
+    let files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(
+        files.len(),
+        5,
+        "two states, their locks, and the answer: {files:?}"
+    );
+    let is_state = |file: &&PathBuf| file.extension().is_some_and(|end| end == "json");
+    for file in files.iter().filter(is_state) {
+        fs::write(file, "{").unwrap();
     }
     let (text, status) = check(&[
         "check-docker-container",
@@ -211,4 +215,50 @@ fn a_state_that_cannot_be_kept() {
     let start = "CheckDockerContainer CRITICAL: web has ended with exit code 137; \
                  cannot read the state file ";
     assert!(text.starts_with(start) && status == 2, "{text}");
+}
+
+/// Whoever asks finds one restart more.
+#[test]
+fn runs_side_by_side_tell_of_each_restart_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_str().unwrap();
+    let all = r#"[{"Id":"a1","Names":["/web"],"State":"running","Status":"Up 5 seconds"}]"#;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let server = Server::new(move |stream| {
+        let Some(path) = crate::asked(&stream) else {
+            return;
+        };
+        if path == ALL {
+            crate::answer(&stream, 200, all);
+        } else {
+            let count = counter.fetch_add(1, Ordering::Relaxed);
+            let detail = format!("{{\"RestartCount\":{count},\"State\":{{}}}}");
+            crate::answer(&stream, 200, &detail);
+        }
+    });
+    let url = server.url();
+    let run = || {
+        let args = [
+            "check-docker-container",
+            "--url",
+            &url,
+            "--state-dir",
+            state,
+        ];
+        check(&[&args[..], &["-w", "1", "--perfdata"]].concat()).0
+    };
+    run();
+    let lines: Vec<String> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..20).map(|_| scope.spawn(run)).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    for line in &lines {
+        assert!(
+            line.contains("web was restarted 1 time since the last run")
+                && line.contains("'web restarts'=1;"),
+            "{lines:?}"
+        );
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 21);
 }
