@@ -5,17 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use clap::{Arg, ArgMatches, value_parser};
-use venus_collectors::source::text::only_line;
 use venus_collectors::state::StateFile;
 
 use crate::check::remember::{self, Memory};
 use crate::check::{Check, hold, limits};
 use crate::context::{Context, Failure};
-use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit, counted, hundredths};
+use crate::source::sysfs::line;
+use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit, counted, percent};
 
 /// The check's declaration.
 pub(super) static CHECK: Check = Check {
@@ -92,9 +91,8 @@ struct Frequency {
 
 impl Frequency {
     /// Of its highest, in percent.
-    #[expect(clippy::cast_precision_loss, reason = "a share is no exact number")]
     fn percent(&self) -> f64 {
-        hundredths(100.0 * self.now as f64 / self.highest as f64)
+        percent(self.now, self.highest)
     }
 
     fn megahertz(&self) -> u64 {
@@ -316,24 +314,6 @@ fn count(processor: u32, folder: &Path, all: &mut Throttled) -> Result<(), Failu
         }
     }
     Ok(())
-}
-
-/// The line of a file; `None` where there is none, or no value now.
-fn line(path: &Path) -> Result<Option<String>, Failure> {
-    match fs::read(path) {
-        Ok(text) => only_line(&text)
-            .map(|line| Some(String::from_utf8_lossy(line).into_owned()))
-            .map_err(|error| Failure::malformed(path, error)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::InvalidInput | io::ErrorKind::ResourceBusy
-            ) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(Failure::read(path, &error)),
-    }
 }
 
 fn number(path: &Path) -> Result<Option<u64>, Failure> {

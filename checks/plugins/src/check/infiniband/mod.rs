@@ -13,8 +13,8 @@ use venus_collectors::source::infiniband::facts::{Facts, SPEEDS, STATES, Tenths}
 use venus_collectors::state::StateFile;
 use venus_collectors::{CollectError, Presence};
 
-use crate::check::Check;
 use crate::check::remember::Turn;
+use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
 use crate::status::{Findings, Outcome, Perfdata, Range, Status, Thresholds, Unit};
 
@@ -53,11 +53,15 @@ fn arguments() -> Vec<Arg> {
     let value = |name: &'static str, value_name: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value_name).help(help)
     };
-    let range = |name: &'static str, short: char, help: &'static str| {
-        value(name, "RANGE", help)
-            .short(short)
+    let [warning, critical] = limits::arguments(
+        "Errors an hour that are worth a warning [default: above one bit in 10^12]",
+        "Errors an hour that are critical [default: above ten bits in 10^12]",
+    )
+    .map(|argument| {
+        argument
+            .value_name("RANGE")
             .value_parser(|text: &str| text.parse::<Range>())
-    };
+    });
     vec![
         value(
             "port",
@@ -71,16 +75,8 @@ fn arguments() -> Vec<Arg> {
             .value_parser(state),
         value("width", "WIDTH", "How many lanes it is to have, e.g. 4X").value_parser(width),
         value("speed", "SPEED", "How fast a lane is to be, e.g. QDR").value_parser(speed),
-        range(
-            "warning",
-            'w',
-            "Errors an hour that are worth a warning [default: above one bit in 10^12]",
-        ),
-        range(
-            "critical",
-            'c',
-            "Errors an hour that are critical [default: above ten bits in 10^12]",
-        ),
+        warning,
+        critical,
     ]
 }
 
@@ -142,12 +138,13 @@ struct Expected {
 }
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
+    let [warning, critical] = limits::both(matches);
     let expected = Expected {
         state: matches.get_one("state").copied().unwrap_or_default(),
         width: matches.get_one("width").copied(),
         speed: matches.get_one("speed").copied(),
-        warning: matches.get_one("warning").copied(),
-        critical: matches.get_one("critical").copied(),
+        warning,
+        critical,
     };
     Thresholds::new(expected.warning, expected.critical)?;
     let wanted: Vec<(String, u8)> = matches

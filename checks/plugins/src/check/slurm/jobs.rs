@@ -1,7 +1,7 @@
 //! Which jobs are stuck.
 
 use crate::service::slurm::Job;
-use crate::status::duration;
+use crate::status::{duration, listed};
 
 /// How many are named.
 const NAMED: usize = 3;
@@ -100,11 +100,8 @@ pub(super) fn words(all: &[Stuck<'_>]) -> String {
         } = one.job;
         format!("job {id} of {user} in {} {}", partitions.join(","), one.how)
     };
-    let mut named: Vec<String> = all.iter().take(NAMED).map(name).collect();
-    if all.len() > NAMED {
-        named.push(format!("and {} more", all.len() - NAMED));
-    }
-    named.join(", ")
+    let named: Vec<String> = all.iter().take(NAMED).map(name).collect();
+    listed(&named, all.len() - named.len())
 }
 
 #[cfg(test)]

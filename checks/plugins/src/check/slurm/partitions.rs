@@ -6,7 +6,7 @@ use super::share::Share;
 use super::states::States;
 
 use crate::service::slurm::Nodes;
-use crate::status::{Findings, Perfdata, Status, counted};
+use crate::status::{Findings, Perfdata, Status, counted, listed};
 
 /// How many groups of nodes are named.
 const NAMED: usize = 3;
@@ -139,12 +139,9 @@ fn words(groups: &Groups<'_>) -> String {
         };
         format!("{} {state}{reason}", cut(&venus_hostlist::fold(*names)))
     };
-    let mut named: Vec<String> = groups.iter().take(NAMED).map(name).collect();
-    if groups.len() > NAMED {
-        let rest = groups.iter().skip(NAMED).map(|(_, names)| names.len());
-        named.push(format!("and {} more", rest.sum::<usize>()));
-    }
-    named.join(", ")
+    let named: Vec<String> = groups.iter().take(NAMED).map(name).collect();
+    let rest = groups.iter().skip(NAMED).map(|(_, names)| names.len());
+    listed(&named, rest.sum())
 }
 
 /// At most so long, and said if it is not all.
