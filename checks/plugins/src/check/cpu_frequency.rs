@@ -38,8 +38,8 @@ fn arguments() -> Vec<Arg> {
         "Percent of its highest frequency that are worth a warning, or less [default: none]",
         "Percent of its highest frequency that are critical, or less [default: none]",
     );
-    let min = Arg::new("min")
-        .long("min")
+    let min = Arg::new("min-frequency")
+        .long("min-frequency")
         .value_name("MHZ")
         .value_parser(value_parser!(u64).range(1..))
         .help("How fast each processor is to run at least, in MHz");
@@ -108,7 +108,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let names = [
         "warning",
         "critical",
-        "min",
+        "min-frequency",
         "governor",
         "throttle-warning",
         "throttle-critical",
@@ -157,7 +157,7 @@ struct Found {
 
 impl Found {
     fn frequencies(&mut self, all: &[Frequency], limits: &Limits, matches: &ArgMatches) {
-        let least = matches.get_one::<u64>("min").copied();
+        let least = matches.get_one::<u64>("min-frequency").copied();
         let governor = matches.get_one::<String>("governor");
         let slowest = all.iter().min_by_key(|one| one.now);
         let fastest = all.iter().map(Frequency::megahertz).max();

@@ -375,7 +375,7 @@ fn processors_that_are_slow_or_were_throttled() {
     );
     let fine = format!("OK: {all}, throttled 0 times since the last run");
     says(&[], &fine, 0);
-    let given = ["--governor", "performance", "--min", "2400"];
+    let given = ["--governor", "performance", "--min-frequency", "2400"];
     // Each check counts for itself.
     let first = format!("OK: {all}, throttling counted for the first time");
     says(&given, &first, 0);
@@ -392,7 +392,7 @@ fn processors_that_are_slow_or_were_throttled() {
     let slow = "cpu10 runs at 1200 of 3000 MHz (40.02%), threshold 45%";
     says(&["-w", "50", "-c", "45"], &format!("CRITICAL: {slow}"), 2);
     says(
-        &["--min", "1500"],
+        &["--min-frequency", "1500"],
         "CRITICAL: cpu10 runs at 1200 MHz, expected 1500",
         2,
     );

@@ -404,7 +404,7 @@ fn the_instances_of_a_service() {
     for (more, line, status) in [
         (&[][..], format!("WARNING: {failing}"), 1),
         (
-            &["--min", "2"],
+            &["--instances", "2"],
             format!("CRITICAL: {some}, expected 2; {failing}"),
             2,
         ),

@@ -25,7 +25,7 @@ pub(super) static CHECK: Check = Check {
     name: "check-docker-container",
     title: "CheckDockerContainer",
     about: "Whether Docker's containers run, are healthy, and are not restarted over and over",
-    example: "--pattern '^hpcg' --count 2: -w 1 -c 5",
+    example: "--pattern '^hpcg' --containers 2: -w 1 -c 5",
     arguments,
     looks_at,
     run,
@@ -49,8 +49,8 @@ fn arguments() -> Vec<Arg> {
         "Restarts of one container by Docker since the last run [default: none]",
         "The same, critical [default: none]",
     );
-    let name = Arg::new("name")
-        .long("name")
+    let name = Arg::new("container")
+        .long("container")
         .short('N')
         .alias("container-name")
         .value_name("NAME")
@@ -72,8 +72,8 @@ fn arguments() -> Vec<Arg> {
         .long("image")
         .value_name("IMAGE")
         .help("Look at those made of this image, with any tag if none is given");
-    let count = Arg::new("count")
-        .long("count")
+    let count = Arg::new("containers")
+        .long("containers")
         .value_name("N|RANGE")
         .value_parser(|text: &str| text.parse::<Count>())
         .help("How many have to run: so many, or a range as 2: (or more)");
@@ -140,7 +140,7 @@ impl<'a> Expected<'a> {
     fn of(matches: &'a ArgMatches) -> Result<Self, Failure> {
         Ok(Self {
             chosen: Chosen::of(matches),
-            count: matches.get_one("count"),
+            count: matches.get_one("containers"),
             allow_exited: matches.get_flag("allow-exited"),
             restarts: limits::given(matches, Limits::at_least, [None, None])?,
             total: matches.get_flag("total"),

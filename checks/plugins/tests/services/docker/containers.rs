@@ -35,12 +35,12 @@ fn how_containers_are() {
         says(&all, &format!("CheckDockerContainer {line}"), status);
     };
     args(
-        &["--name", "fine", "-N", "well"],
+        &["--container", "fine", "-N", "well"],
         "OK: 2 containers run: fine, well",
         0,
     );
     args(
-        &["--pattern", "^web", "--count", "2", "--perfdata"],
+        &["--pattern", "^web", "--containers", "2", "--perfdata"],
         "OK: 2 containers run: web.1, web.2 | 'running'=2;;2:2;0 'unhealthy'=0;;;0",
         0,
     );
@@ -51,54 +51,64 @@ fn how_containers_are() {
         args(&choice, "OK: 2 containers run: web.1, web.2", 0);
     }
     args(&["--label", "tier"], "OK: 1 container runs: fine", 0);
-    args(&["--name", "32a1ba44fe14"], "OK: 1 container runs: fine", 0);
+    args(
+        &["--container", "32a1ba44fe14"],
+        "OK: 1 container runs: fine",
+        0,
+    );
     args(
         &["--label", "tier=web"],
         "CRITICAL: there is no such container",
         2,
     );
     args(
-        &["--name", "fine", "--name", "hpcg1"],
+        &["--container", "fine", "--container", "hpcg1"],
         "CRITICAL: hpcg1 is not there",
         2,
     );
-    args(&["--name", "paused"], "WARNING: paused is paused", 1);
-    args(&["--name", "sick"], "CRITICAL: sick is unhealthy", 2);
+    args(&["--container", "paused"], "WARNING: paused is paused", 1);
+    args(&["--container", "sick"], "CRITICAL: sick is unhealthy", 2);
     args(
-        &["--name", "killed"],
+        &["--container", "killed"],
         "CRITICAL: killed has ended with exit code 137",
         2,
     );
     args(
-        &["--name", "oom"],
+        &["--container", "oom"],
         "CRITICAL: oom has ended with exit code 137, killed for lack of memory",
         2,
     );
     args(
-        &["--name", "noexec"],
+        &["--container", "noexec"],
         "CRITICAL: noexec was never started: failed to create shim task: OCI runtime create \
          failed: runc create failed: unable to start container process: exec: \"nonexistent\": \
          executable file not found in $PATH: unknown",
         2,
     );
     args(
-        &["--name", "loop"],
+        &["--container", "loop"],
         "CRITICAL: loop is restarting after exit code 1",
         2,
     );
     args(
-        &["--name", "done"],
+        &["--container", "done"],
         "CRITICAL: done has ended with exit code 0",
         2,
     );
     args(
-        &["--name", "done", "--name", "fine", "--allow-exited"],
+        &[
+            "--container",
+            "done",
+            "--container",
+            "fine",
+            "--allow-exited",
+        ],
         "OK: 1 container runs: fine; 1 has ended well",
         0,
     );
     for (count, says) in [("1", "1"), ("3:", "3:"), ("~:1", "~:1")] {
         args(
-            &["--pattern", "^web", "--count", count],
+            &["--pattern", "^web", "--containers", count],
             &format!("CRITICAL: 2 containers run, expected {says}"),
             2,
         );
@@ -110,7 +120,7 @@ fn how_containers_are() {
         2,
     );
     for bad in ["x", "3:2", "-1"] {
-        let count = format!("--count={bad}");
+        let count = format!("--containers={bad}");
         let (text, status) = check(&["check-docker-container", "--url", &url, &count]);
         assert!(
             text.starts_with("CheckDockerContainer UNKNOWN: ") && status == 3,
@@ -272,7 +282,7 @@ fn ten_thousand_containers_and_names_that_would_forge() {
             &url,
             "--pattern",
             "^hpcg",
-            "--count",
+            "--containers",
             "10000",
         ],
         "CheckDockerContainer OK: 10000 containers run",

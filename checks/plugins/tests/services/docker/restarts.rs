@@ -65,7 +65,7 @@ fn restarts_are_counted_from_one_run_to_the_next() {
     );
     // Others that are looked at are counted for themselves.
     run(
-        &["--name", "web"],
+        &["--container", "web"],
         "OK: 1 container runs: web; first run, restarts are counted from here on",
         0,
     );
