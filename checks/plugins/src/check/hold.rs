@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches};
 use serde::{Deserialize, Serialize};
 use venus_collectors::state::StateFile;
 
-use crate::check::remember::{Turn, with_trouble};
+use crate::check::remember::{Turn, age, with_trouble};
 use crate::context::Context;
 use crate::status::{Outcome, Status};
 
@@ -74,16 +74,14 @@ pub(super) fn apply(
     };
     let mut trouble: Vec<String> = lost.into_iter().collect();
     // A clock that was set back does not hold it for longer.
-    let is_held = |alert: &Alert| {
-        let age = context.now.checked_sub(alert.at);
-        age.is_some_and(|age| age < time.as_secs())
-    };
+    let is_held =
+        |alert: &Alert| age(context.now, alert.at).is_some_and(|age| age < time.as_secs());
     history.retain(|_, alert| is_held(alert));
     let held = history.get(key);
     let is_worse = |held: &&Alert| found.status.worst(held.status()) != found.status;
     let outcome = if let Some(held) = held.filter(is_worse) {
-        let age = context.now.saturating_sub(held.at);
-        let what = format!("{} ({age} s ago); now: {}", held.what, found.what);
+        let ago = context.now.saturating_sub(held.at);
+        let what = format!("{} ({ago} s ago); now: {}", held.what, found.what);
         Outcome {
             status: held.status(),
             what,
@@ -139,6 +137,9 @@ mod tests {
         assert_eq!(says(1699, Status::Unknown, "d"), unknown);
         assert_eq!(says(1700, Status::Ok, "fine"), is(Status::Ok, "fine"));
         assert_eq!(says(1710, Status::Warning, "e"), is(Status::Warning, "e"));
+        // One that has begun a second before, and had its turn after.
+        let again = is(Status::Warning, "e (0 s ago); now: fine");
+        assert_eq!(says(1709, Status::Ok, "fine"), again);
         // The clock was set back.
         assert_eq!(says(1000, Status::Ok, "fine"), is(Status::Ok, "fine"));
     }

@@ -114,6 +114,15 @@ impl<T: Clone + Serialize + DeserializeOwned> Memory<T> {
     }
 }
 
+/// How long ago something was, in seconds, that another run may have kept which has begun a little later.
+/// `None` if the clock was set back meanwhile.
+pub(super) fn age(now: u64, then: u64) -> Option<u64> {
+    /// Longer than a run mostly waits for its turn, in seconds.
+    const SPARE: u64 = 60;
+    let is_near = then <= now.saturating_add(SPARE);
+    is_near.then(|| now.saturating_sub(then))
+}
+
 /// Which boot this is.
 pub(super) fn boot(context: &Context) -> Result<String, Failure> {
     let text = context.read(&context.roots.proc.join("sys/kernel/random/boot_id"))?;
