@@ -9,6 +9,7 @@
 mod clock;
 mod community;
 mod cpu;
+mod edac;
 mod hardware;
 mod kernel;
 mod kernel_log;

@@ -117,6 +117,9 @@ fn counters_are_read_when_it_is_ones_turn() {
         let throttled = "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count";
         host.write(throttled, &format!("{count}\n"));
         host.write("proc/interrupts", &format!("     CPU0\nMCE:  {count}\n"));
+        host.write("sys/devices/system/edac/mc/mc0/ue_count", "0\n");
+        let corrected = "sys/devices/system/edac/mc/mc0/ce_count";
+        host.write(corrected, &format!("{count}\n"));
         let stat = format!("cpu  {count} 0 0 1000 0 0 0 0 0 0\nprocs_blocked 0\n");
         host.write("proc/stat", &stat);
     };
@@ -127,6 +130,7 @@ fn counters_are_read_when_it_is_ones_turn() {
             "eth0 counted 20 errors since",
         ),
         ("check-mce", &[], "20 machine checks since"),
+        ("check-edac", &[], "mc0 corrected 20 errors since"),
         ("check-cpu-frequency", &[], "was throttled 20 times since"),
         ("check-cpu", &["-w", "100"], "total=100.0 user=100.0"),
     ] {
