@@ -243,3 +243,55 @@ fn four_thousand_nodes_and_ten_thousand_jobs_are_one_line() {
         "{text}"
     );
 }
+
+/// A job may wait for all of them, and its array and its reason may be long as well.
+#[test]
+fn hundreds_of_partitions_are_one_line() {
+    let names: Vec<String> = (1..=400)
+        .map(|number| format!("partition{number}"))
+        .collect();
+    let nodes: String = names
+        .iter()
+        .map(|name| record(&[name, "up", "down*", "hpcg[1-4]", "Not responding"]))
+        .collect();
+    let ids: Vec<String> = (1..=1000).map(|id| (id * 2).to_string()).collect();
+    let id = format!("7_[{}]", ids.join(","));
+    let reason = format!("launch failed requeued held {}", "x".repeat(1000));
+    let job = |id: &str| {
+        let fields = [
+            id,
+            &names.join(","),
+            "PENDING",
+            "alice",
+            "1",
+            "N/A",
+            &reason,
+        ];
+        record(&fields)
+    };
+    let bin = Bin::with(&[("sinfo-nodes", &nodes), ("squeue", &job(&id).repeat(9))]);
+    let (text, status) = bin.said(&["check-slurm", "-w", "100%", "-c", "100%"]);
+    let first = text.lines().next().unwrap();
+    let start =
+        "CheckSlurm CRITICAL: partition partition1: 4 of 4 nodes unusable (100%), threshold 100%: ";
+    assert!(first.starts_with(start) && status == 2, "{first}");
+    assert!(
+        first.ends_with("; and 396 more, below") && first.len() < 1000,
+        "{first}"
+    );
+    let args = ["check-slurm", "-p", "partition2", "-w", "9", "-c", "9"];
+    let (text, status) = bin.said(&args);
+    let part = "partition1,partition2,partition3,partition4,partition5,partition6,partition7,par…";
+    let start = "CheckSlurm WARNING: 9 jobs stuck, threshold 1: job 7_[2,4,6,";
+    assert!(text.starts_with(start) && status == 1, "{text}");
+    assert!(
+        text.contains(&format!(
+            "… of alice in {part} waits: launch failed requeued held xxx"
+        )),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("…, and 6 more\n") && text.len() < 1200,
+        "{text}"
+    );
+}
