@@ -174,7 +174,7 @@ fn a_run_that_never_ends_holds_up_no_other() {
         host.check(check, args);
         let _lock = lock(&host, check);
         let (text, _) = host.check(check, &[args, &["--timeout", "3"]].concat());
-        let (start, end) = text.split_once(" for more than 1.").unwrap();
+        let (start, end) = text.split_once(" for more than ").unwrap();
         let state = format!("{line} the state file HOST/state/{check}.json");
         let advice = " s; see what it waits for, or run it less often\n";
         assert!(start == state && end.ends_with(advice), "{text}");

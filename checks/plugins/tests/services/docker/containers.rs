@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use super::{ALL, recorded};
+use super::{ALL, recorded, restarted};
 use crate::{Server, check, says};
 
 fn containers() -> Server {
@@ -191,16 +191,9 @@ fn containers_for_which_no_time_is_left() {
     };
     let all: Vec<String> = (0..30).map(container).collect();
     let all = format!("[{}]", all.join(","));
-    let server = Server::new(move |stream| {
-        let Some(path) = crate::asked(&stream) else {
-            return;
-        };
-        if path == ALL {
-            crate::answer(&stream, 200, &all);
-        } else {
-            thread::sleep(Duration::from_millis(100));
-            crate::answer(&stream, 200, "{\"RestartCount\":9,\"State\":{}}");
-        }
+    let server = restarted(&all, || {
+        thread::sleep(Duration::from_millis(100));
+        9
     });
     let url = server.url();
     let args = ["check-docker-container", "--url", &url, "--timeout", "2"];

@@ -17,6 +17,22 @@ fn engine(version: &str, info: &str) -> Server {
     ])
 }
 
+/// An engine with these containers, each of which has been restarted as often as is said when it is asked.
+fn restarted(all: &str, count: impl Fn() -> usize + Send + Sync + 'static) -> Server {
+    let all = all.to_owned();
+    Server::new(move |stream| {
+        let Some(path) = crate::asked(&stream) else {
+            return;
+        };
+        if path == ALL {
+            crate::answer(&stream, 200, &all);
+        } else {
+            let detail = format!("{{\"RestartCount\":{},\"State\":{{}}}}", count());
+            crate::answer(&stream, 200, &detail);
+        }
+    })
+}
+
 fn recorded(name: &str) -> String {
     fixture(&format!("services/docker/{name}.json"))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::ALL;
+use super::{ALL, restarted};
 use crate::{Server, check, says};
 
 #[test]
@@ -13,18 +13,9 @@ fn restarts_are_counted_from_one_run_to_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().to_str().unwrap();
     let all = r#"[{"Id":"a1","Names":["/web"],"State":"running","Status":"Up 5 seconds"}]"#;
-    let count = |count: u64| format!("{{\"RestartCount\":{count},\"State\":{{}}}}");
-    let path = folder.path().join("answer");
-    fs::write(&path, count(3)).unwrap();
-    let answer = path.clone();
-    let server = Server::new(move |stream| {
-        let Some(asked) = crate::asked(&stream) else {
-            return;
-        };
-        let detail = fs::read_to_string(&answer).unwrap();
-        let body = if asked == ALL { all } else { &detail };
-        crate::answer(&stream, 200, body);
-    });
+    let restarts = Arc::new(AtomicUsize::new(3));
+    let count = Arc::clone(&restarts);
+    let server = restarted(all, move || count.load(Ordering::Relaxed));
     let url = server.url();
     let run = |more: &[&str], line: &str, status| {
         let args = [
@@ -48,7 +39,7 @@ fn restarts_are_counted_from_one_run_to_the_next() {
         0,
     );
     run(&[], "OK: 1 container runs: web", 0);
-    fs::write(&path, count(4)).unwrap();
+    restarts.store(4, Ordering::Relaxed);
     run(
         &["--perfdata"],
         "WARNING: web was restarted 1 time since the last run, threshold 1 \
@@ -57,7 +48,7 @@ fn restarts_are_counted_from_one_run_to_the_next() {
     );
     run(&[], "OK: 1 container runs: web", 0);
     // Somebody has started it again, and it was counted anew.
-    fs::write(&path, count(3)).unwrap();
+    restarts.store(3, Ordering::Relaxed);
     run(
         &[],
         "CRITICAL: web was restarted 3 times since the last run, threshold 3",
@@ -85,11 +76,7 @@ fn restarts_are_counted_from_one_run_to_the_next() {
     );
     let files = fs::read_dir(folder.path()).unwrap();
     let files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(
-        files.len(),
-        5,
-        "two states, their locks, and the answer: {files:?}"
-    );
+    assert_eq!(files.len(), 4, "two states and their locks: {files:?}");
     let is_state = |file: &&PathBuf| file.extension().is_some_and(|end| end == "json");
     for file in files.iter().filter(is_state) {
         fs::write(file, "{").unwrap();
@@ -116,14 +103,7 @@ fn restarts_are_counted_for_each_check_by_itself() {
     let all = r#"[{"Id":"a1","Names":["/web"],"State":"running","Status":"Up 5 seconds"}]"#;
     let restarts = Arc::new(AtomicUsize::new(3));
     let count = Arc::clone(&restarts);
-    let server = Server::new(move |stream| {
-        let Some(asked) = crate::asked(&stream) else {
-            return;
-        };
-        let count = count.load(Ordering::Relaxed);
-        let detail = format!("{{\"RestartCount\":{count},\"State\":{{}}}}");
-        crate::answer(&stream, 200, if asked == ALL { all } else { &detail });
-    });
+    let server = restarted(all, move || count.load(Ordering::Relaxed));
     let url = server.url();
     let run = |more: &[&str], line: &str, status| {
         let args = [
@@ -164,16 +144,9 @@ fn many_are_asked_once() {
     let state = folder.path().to_str().unwrap();
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
-    let server = Server::new(move |stream| {
-        let Some(path) = crate::asked(&stream) else {
-            return;
-        };
-        if path == ALL {
-            crate::answer(&stream, 200, &all);
-        } else {
-            counter.fetch_add(1, Ordering::Relaxed);
-            crate::answer(&stream, 200, "{\"RestartCount\":9,\"State\":{}}");
-        }
+    let server = restarted(&all, move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        9
     });
     let url = server.url();
     let args = [
@@ -225,18 +198,7 @@ fn runs_side_by_side_tell_of_each_restart_once() {
     let all = r#"[{"Id":"a1","Names":["/web"],"State":"running","Status":"Up 5 seconds"}]"#;
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
-    let server = Server::new(move |stream| {
-        let Some(path) = crate::asked(&stream) else {
-            return;
-        };
-        if path == ALL {
-            crate::answer(&stream, 200, all);
-        } else {
-            let count = counter.fetch_add(1, Ordering::Relaxed);
-            let detail = format!("{{\"RestartCount\":{count},\"State\":{{}}}}");
-            crate::answer(&stream, 200, &detail);
-        }
-    });
+    let server = restarted(all, move || counter.fetch_add(1, Ordering::Relaxed));
     let url = server.url();
     let run = || {
         let args = [
