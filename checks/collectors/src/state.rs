@@ -3,10 +3,14 @@
 //! A file is replaced as a whole by a rename, so that whoever reads it side by side finds either
 //! the old or the new content. It is not synced to the disk: after a power cut the content may be
 //! gone, which is the same as a first run.
+//!
+//! Whoever reads, counts on and writes takes a [`Lock`] for that time, or another that does so side
+//! by side would count the same again, or write over what was kept. It is advisory, on a file of its
+//! own beside the state, as the state's own is another after each write; and ends with the process.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -24,13 +28,17 @@ pub struct StateFile {
     path: PathBuf,
 }
 
-/// State could not be read or written. Each displays as one line.
+/// The right to read a state and write it anew, which nobody else has until this is dropped.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "its end is what unlocks it")] File);
+
+/// State could not be read, written or locked. Each displays as one line.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The system refused.
     #[error("cannot {what} the state file {}: {source}{}", path.display(), advice(source, path))]
     Io {
-        /// "read" or "write".
+        /// "read", "write" or "lock".
         what: &'static str,
         /// The file.
         path: PathBuf,
@@ -101,6 +109,46 @@ impl StateFile {
             .map_err(|error| self.damaged(error.to_string()))
     }
 
+    /// Waits until nobody else has the lock, for however long that takes.
+    pub fn lock(&self) -> Result<Lock, StateError> {
+        let lock = || {
+            let file = self.lock_file()?;
+            file.lock()?;
+            Ok(Lock(file))
+        };
+        lock().map_err(|error| self.io("lock", error))
+    }
+
+    /// The same without waiting: `None` if somebody else has it.
+    pub fn try_lock(&self) -> Result<Option<Lock>, StateError> {
+        let lock = || {
+            let file = self.lock_file()?;
+            match file.try_lock() {
+                Ok(()) => Ok(Some(Lock(file))),
+                Err(TryLockError::WouldBlock) => Ok(None),
+                Err(TryLockError::Error(error)) => Err(error),
+            }
+        };
+        lock().map_err(|error| self.io("lock", error))
+    }
+
+    fn lock_file(&self) -> io::Result<File> {
+        let folder = self.folder();
+        fs::create_dir_all(folder)?;
+        let mut options = OpenOptions::new();
+        // Nobody else is to hold up a check.
+        options.create(true).append(true).mode(0o600);
+        let mut path = self.path.clone().into_os_string();
+        path.push(".lock");
+        let file = options.open(path)?;
+        give(&file, &fs::metadata(folder)?)?;
+        Ok(file)
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
     /// Replaces what was written last. Only this user can read it, or whoever had it before; what
     /// root writes first belongs to whoever has the folder, so that an admin's look at a check does
     /// not lock out the user that runs it.
@@ -111,7 +159,7 @@ impl StateFile {
     }
 
     fn replace(&self, text: &[u8]) -> io::Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let folder = self.folder();
         fs::create_dir_all(folder)?;
         // Without the name that it would have had, which is another each time.
         let mut file = tempfile::NamedTempFile::new_in(folder)
@@ -124,14 +172,7 @@ impl StateFile {
             }
             Err(_) => fs::metadata(folder)?,
         };
-        // Root may give it to another; anybody else has it already.
-        fchown(file.as_file(), Some(owner.uid()), Some(owner.gid())).or_else(|error| {
-            if error.kind() == io::ErrorKind::PermissionDenied {
-                Ok(())
-            } else {
-                Err(error)
-            }
-        })?;
+        give(file.as_file(), &owner)?;
         file.persist(&self.path).map_err(|error| error.error)?;
         Ok(())
     }
@@ -149,6 +190,14 @@ impl StateFile {
             path: self.path.clone(),
             why,
         }
+    }
+}
+
+/// Root may give it to another; anybody else has it already.
+fn give(file: &File, to: &fs::Metadata) -> io::Result<()> {
+    match fchown(file, Some(to.uid()), Some(to.gid())) {
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
@@ -221,9 +270,30 @@ mod tests {
             // What root writes first is of whoever has the folder.
             std::os::unix::fs::chown(folder.path(), Some(65_534), Some(65_534)).unwrap();
             let other = StateFile::new(folder.path(), "other.json");
+            drop(other.lock().unwrap());
             other.write(&State::new()).unwrap();
-            assert_eq!(fs::metadata(other.path()).unwrap().uid(), 65_534);
+            for name in ["other.json", "other.json.lock"] {
+                let of = fs::metadata(folder.path().join(name)).unwrap();
+                assert_eq!((of.uid(), of.mode() & 0o777), (65_534, 0o600), "{name}");
+            }
         }
+    }
+
+    #[test]
+    fn one_at_a_time_has_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, other) = ["a.json", "b.json"]
+            .map(|name| StateFile::new(folder.path(), name))
+            .into();
+        let lock = file.lock().unwrap();
+        assert!(file.try_lock().unwrap().is_none());
+        assert!(other.try_lock().unwrap().is_some());
+        // It outlives the file.
+        file.write(&State::new()).unwrap();
+        file.write(&State::new()).unwrap();
+        assert!(file.try_lock().unwrap().is_none());
+        drop(lock);
+        assert!(file.try_lock().unwrap().is_some());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
 use crate::service::consul::{self, Autopilot, Member, MemberStatus, Opinion, Raft};
 use crate::service::http::{self, Http};
-use crate::status::{Findings, Limit, Limits, Outcome, Perfdata, Status, Unit, counted};
+use crate::status::{Findings, Limit, Limits, Outcome, Perfdata, Status, Unit, counted, listed};
 
 /// The check's declaration.
 pub(super) static CHECK: Check = Check {
@@ -247,12 +247,10 @@ fn judge_members(
 
 /// Some names after this; nothing if there are none.
 fn named(before: &str, names: &[&str]) -> String {
-    let more = names.len().saturating_sub(NAMED);
-    let shown: Vec<&str> = names.iter().take(NAMED).copied().collect();
-    match (shown.is_empty(), more) {
-        (true, _) => String::new(),
-        (false, 0) => format!("{before}{}", shown.join(", ")),
-        (false, more) => format!("{before}{} and {more} more", shown.join(", ")),
+    let (shown, rest) = names.split_at(names.len().min(NAMED));
+    match shown {
+        [] => String::new(),
+        shown => format!("{before}{}", listed(shown, rest.len())),
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) static CHECK: Check = Check {
     name: "check-consul-service",
     title: "CheckConsulService",
     about: "Whether enough instances of a service pass their checks in Consul",
-    example: "--service web --tag v1 --min 2",
+    example: "--service web --tag v1 --instances 2",
     arguments,
     looks_at,
     run,
@@ -44,8 +44,8 @@ fn arguments() -> Vec<Arg> {
             .long("dc")
             .value_name("NAME")
             .help("Of which datacenter [default: the agent's]"),
-        Arg::new("min")
-            .long("min")
+        Arg::new("instances")
+            .long("instances")
             .value_name("N")
             .value_parser(value_parser!(u64))
             .default_value("1")
@@ -82,7 +82,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let wanted = Wanted {
         name: name(matches),
         tags: tags.map(String::as_str).collect(),
-        least: matches.get_one("min").copied().unwrap_or(1),
+        least: matches.get_one("instances").copied().unwrap_or(1),
         limits: limits::given(matches, Limits::at_most, [None, None])?,
     };
     let http = consul::agent(matches, context)?;

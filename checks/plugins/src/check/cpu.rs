@@ -122,8 +122,8 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
         let before = wait(*time, context)?;
         (Some(before), read(context)?, Vec::new(), Vec::new())
     } else {
-        let now = read(context)?;
         let memory = Memory::read(state_file(matches, context), subject.clone(), context)?;
+        let now = read(context)?;
         let details = memory.lost.iter().cloned().collect();
         // Less than it was it can only be where they began anew.
         let before = memory

@@ -5,17 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use clap::{Arg, ArgMatches, value_parser};
-use venus_collectors::source::text::only_line;
 use venus_collectors::state::StateFile;
 
 use crate::check::remember::{self, Memory};
 use crate::check::{Check, hold, limits};
 use crate::context::{Context, Failure};
-use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit, counted, hundredths};
+use crate::source::sysfs::line;
+use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit, counted, percent};
 
 /// The check's declaration.
 pub(super) static CHECK: Check = Check {
@@ -39,8 +38,8 @@ fn arguments() -> Vec<Arg> {
         "Percent of its highest frequency that are worth a warning, or less [default: none]",
         "Percent of its highest frequency that are critical, or less [default: none]",
     );
-    let min = Arg::new("min")
-        .long("min")
+    let min = Arg::new("min-frequency")
+        .long("min-frequency")
         .value_name("MHZ")
         .value_parser(value_parser!(u64).range(1..))
         .help("How fast each processor is to run at least, in MHz");
@@ -92,9 +91,8 @@ struct Frequency {
 
 impl Frequency {
     /// Of its highest, in percent.
-    #[expect(clippy::cast_precision_loss, reason = "a share is no exact number")]
     fn percent(&self) -> f64 {
-        hundredths(100.0 * self.now as f64 / self.highest as f64)
+        percent(self.now, self.highest)
     }
 
     fn megahertz(&self) -> u64 {
@@ -106,6 +104,17 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let limits = limits::given(matches, Limits::at_most, [None, None])?;
     let names = ["throttle-warning", "throttle-critical"];
     let throttle = limits::named(matches, names, Limits::at_least, [Some(1.0), None])?;
+    // Two checks with arguments of their own count for themselves.
+    let names = [
+        "warning",
+        "critical",
+        "min-frequency",
+        "governor",
+        "throttle-warning",
+        "throttle-critical",
+    ];
+    let key = remember::key(matches, &names);
+    let memory = Memory::read(state_file(context), key.clone(), context);
     let folder = context.roots.sys.join(FOLDER);
     let (mut frequencies, mut throttled) = (Vec::new(), Throttled::new());
     let mut found = Found::default();
@@ -128,18 +137,8 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
         )));
     }
     found.frequencies(&frequencies, &limits, matches);
-    // Two checks with arguments of their own count for themselves.
-    let names = [
-        "warning",
-        "critical",
-        "min",
-        "governor",
-        "throttle-warning",
-        "throttle-critical",
-    ];
-    let key = remember::key(matches, &names);
     if !throttled.is_empty() {
-        match Memory::read(state_file(context), key.clone(), context) {
+        match memory {
             Ok(memory) => found.throttled(throttled, &throttle, memory, context),
             Err(failure) => found.findings.add(Status::Unknown, failure.to_string()),
         }
@@ -158,7 +157,7 @@ struct Found {
 
 impl Found {
     fn frequencies(&mut self, all: &[Frequency], limits: &Limits, matches: &ArgMatches) {
-        let least = matches.get_one::<u64>("min").copied();
+        let least = matches.get_one::<u64>("min-frequency").copied();
         let governor = matches.get_one::<String>("governor");
         let slowest = all.iter().min_by_key(|one| one.now);
         let fastest = all.iter().map(Frequency::megahertz).max();
@@ -315,24 +314,6 @@ fn count(processor: u32, folder: &Path, all: &mut Throttled) -> Result<(), Failu
         }
     }
     Ok(())
-}
-
-/// The line of a file; `None` where there is none, or no value now.
-fn line(path: &Path) -> Result<Option<String>, Failure> {
-    match fs::read(path) {
-        Ok(text) => only_line(&text)
-            .map(|line| Some(String::from_utf8_lossy(line).into_owned()))
-            .map_err(|error| Failure::malformed(path, error)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::InvalidInput | io::ErrorKind::ResourceBusy
-            ) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(Failure::read(path, &error)),
-    }
 }
 
 fn number(path: &Path) -> Result<Option<u64>, Failure> {

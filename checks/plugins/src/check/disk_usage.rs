@@ -58,9 +58,19 @@ fn arguments() -> Vec<Arg> {
             "icrit",
             "Percent of inodes used that are critical [default: 95]",
         ),
-        list("type", 't', "TYPE[,TYPE]", "Look at these types only"),
+        list(
+            "include-type",
+            't',
+            "TYPE[,TYPE]",
+            "Look at these types only",
+        ),
         list("ignore-type", 'x', "TYPE[,TYPE]", "Leave out these types"),
-        list("mount", 'I', "MNT[,MNT]", "Look at these mount points only"),
+        list(
+            "include-mount",
+            'I',
+            "MNT[,MNT]",
+            "Look at these mount points only",
+        ),
         list(
             "ignore-mount",
             'i',
@@ -207,8 +217,8 @@ impl<'a> Filter<'a> {
         // To ask an automounter's folder would mount what it stands for.
         mount.kind != "autofs"
             && !ignored
-            && lists("type", &mount.kind) != Some(false)
-            && lists("mount", &point) != Some(false)
+            && lists("include-type", &mount.kind) != Some(false)
+            && lists("include-mount", &point) != Some(false)
     }
 }
 

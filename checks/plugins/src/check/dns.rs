@@ -8,7 +8,7 @@ use regex_lite::Regex;
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
 use crate::service::dns::{self, Reply, code_name};
-use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit};
+use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit, listed};
 
 /// See `docs/checks/check-dns.md`.
 pub(super) static CHECK: Check = Check {
@@ -135,15 +135,8 @@ impl<'a> Wanted<'a> {
         if records.is_empty() {
             return Err(failed("the name has none"));
         }
-        let mut shown = records
-            .iter()
-            .take(SHOWN)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", ");
-        if records.len() > SHOWN {
-            shown.push_str(&format!(" and {} more", records.len() - SHOWN));
-        }
+        let (shown, rest) = records.split_at(records.len().min(SHOWN));
+        let shown = listed(shown, rest.len());
         for wanted in &self.records {
             if !records.iter().any(|record| is_same(record, wanted)) {
                 let why = format!("Resolved {what} did not include {wanted}: {shown}");
@@ -212,7 +205,7 @@ mod tests {
         let records: Vec<&str> = records.iter().map(String::as_str).collect();
         assert_eq!(
             judged(0, &records, &[]).unwrap(),
-            "Resolved a A: r0, r1, r10, r100, r1000 and 9995 more"
+            "Resolved a A: r0, r1, r10, r100, r1000, and 9995 more"
         );
         assert_eq!(
             judged(0, &records, &["r9999"]).unwrap(),

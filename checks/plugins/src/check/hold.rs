@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches};
 use serde::{Deserialize, Serialize};
 use venus_collectors::state::StateFile;
 
-use crate::check::remember::with_trouble;
+use crate::check::remember::{Turn, age, with_trouble};
 use crate::context::Context;
 use crate::status::{Outcome, Status};
 
@@ -66,24 +66,22 @@ pub(super) fn apply(
     let Some(time) = matches.get_one::<Duration>("hold") else {
         return found;
     };
-    let file = file(name, context);
-    context.step(format!("reading {}", file.path().display()));
-    let (mut history, damaged): (History, _) = match file.read() {
+    let turn = Turn::at(file(name, context), context);
+    let read = turn.and_then(|turn| Ok((turn.read(context)?, turn)));
+    let ((mut history, lost), turn): ((History, _), _) = match read {
         Ok(read) => read,
-        Err(error) => return with_trouble(found, vec![error.to_string()]),
+        Err(failure) => return with_trouble(found, vec![failure.to_string()]),
     };
-    let mut trouble: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+    let mut trouble: Vec<String> = lost.into_iter().collect();
     // A clock that was set back does not hold it for longer.
-    let is_held = |alert: &Alert| {
-        let age = context.now.checked_sub(alert.at);
-        age.is_some_and(|age| age < time.as_secs())
-    };
+    let is_held =
+        |alert: &Alert| age(context.now, alert.at).is_some_and(|age| age < time.as_secs());
     history.retain(|_, alert| is_held(alert));
     let held = history.get(key);
     let is_worse = |held: &&Alert| found.status.worst(held.status()) != found.status;
     let outcome = if let Some(held) = held.filter(is_worse) {
-        let age = context.now.saturating_sub(held.at);
-        let what = format!("{} ({age} s ago); now: {}", held.what, found.what);
+        let ago = context.now.saturating_sub(held.at);
+        let what = format!("{} ({ago} s ago); now: {}", held.what, found.what);
         Outcome {
             status: held.status(),
             what,
@@ -100,9 +98,8 @@ pub(super) fn apply(
         }
         found
     };
-    context.step(format!("writing {}", file.path().display()));
-    if let Err(error) = file.write(&history) {
-        trouble.push(error.to_string());
+    if let Err(failure) = turn.write(&history, context) {
+        trouble.push(failure.to_string());
     }
     with_trouble(outcome, trouble)
 }
@@ -140,6 +137,9 @@ mod tests {
         assert_eq!(says(1699, Status::Unknown, "d"), unknown);
         assert_eq!(says(1700, Status::Ok, "fine"), is(Status::Ok, "fine"));
         assert_eq!(says(1710, Status::Warning, "e"), is(Status::Warning, "e"));
+        // One that has begun a second before, and had its turn after.
+        let again = is(Status::Warning, "e (0 s ago); now: fine");
+        assert_eq!(says(1709, Status::Ok, "fine"), again);
         // The clock was set back.
         assert_eq!(says(1000, Status::Ok, "fine"), is(Status::Ok, "fine"));
     }

@@ -25,18 +25,18 @@ fn arguments() -> Vec<Arg> {
         "Percent used that are worth a warning [default: none]",
         "Percent used that are critical [default: none]",
     );
-    let total = Arg::new("total")
-        .long("total")
+    let pages = Arg::new("pages")
+        .long("pages")
         .value_name("N")
         .value_parser(value_parser!(u64))
         .help("How many there are to be");
-    vec![warning, critical, total]
+    vec![warning, critical, pages]
 }
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let limits = limits::given(matches, Limits::at_least, [None, None])?;
     let Share { used, all: total } = kernel::hugepages(context)?;
-    let expected = matches.get_one::<u64>("total").copied();
+    let expected = matches.get_one::<u64>("pages").copied();
     if let Some(expected) = expected.filter(|expected| *expected != total) {
         let what = format!("{total} huge pages are reserved, expected {expected}");
         return Ok(Outcome::new(Status::Critical, what));

@@ -5,17 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde::{Deserialize, Serialize};
-use venus_collectors::source::text::only_line;
 use venus_collectors::state::StateFile;
 
 use crate::check::remember::{self, Memory};
 use crate::check::{Check, hold, limits};
 use crate::context::{Context, Failure};
+use crate::source::sysfs::line;
 use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit};
 
 /// The check's declaration.
@@ -266,24 +265,3 @@ fn carrier_changes(path: &Path) -> Result<u64, Failure> {
         None => Ok(0),
     }
 }
-
-/// The line of a file; `None` where the driver does not tell.
-fn line(path: &Path) -> Result<Option<String>, Failure> {
-    match fs::read(path) {
-        Ok(text) => only_line(&text)
-            .map(|line| Some(String::from_utf8_lossy(line).into_owned()))
-            .map_err(|error| Failure::malformed(path, error)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::NotFound
-            ) || error.raw_os_error() == Some(NOT_SUPPORTED) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(Failure::read(path, &error)),
-    }
-}
-
-/// EOPNOTSUPP.
-const NOT_SUPPORTED: i32 = 95;

@@ -15,7 +15,7 @@ use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 use venus_collectors::state::StateFile;
 
-use crate::check::remember::{self, with_trouble};
+use crate::check::remember::{self, Turn, with_trouble};
 use crate::check::{Check, hold, limits};
 use crate::context::{Context, Failure};
 use crate::status::{Limits, Outcome, Perfdata, Status, Unit, counted};
@@ -99,11 +99,10 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let thresholds = remember::key(matches, &["warning", "critical"]);
     let key = format!("{} {} {thresholds}", log.display(), pattern.as_str());
     let key = key.trim_end().to_owned();
-    let state = state_file(context);
-    context.step(format!("reading {}", state.path().display()));
-    let (mut history, damaged): (History, _) = state.read()?;
+    let turn = Turn::at(state_file(context), context)?;
+    let (mut history, damaged): (History, _) = turn.read(context)?;
     // What was logged since the last run is not known then.
-    let mut trouble: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+    let mut trouble: Vec<String> = damaged.into_iter().collect();
     let last = history.get(&key);
     context.step(format!("reading {}", log.display()));
     let logged = if given.is_some() {
@@ -113,10 +112,9 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     };
     let is_first = last.is_none();
     history.insert(key.clone(), logged.place.clone());
-    context.step(format!("writing {}", state.path().display()));
     // That it cannot be kept does not hide what was logged.
-    if let Err(error) = state.write(&history) {
-        trouble.push(error.to_string());
+    if let Err(failure) = turn.write(&history, context) {
+        trouble.push(failure.to_string());
     }
     if is_first {
         let what = format!("first run, {} is looked at from here on", log.display());

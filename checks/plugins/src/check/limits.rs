@@ -3,9 +3,7 @@
 use clap::{Arg, ArgMatches};
 
 use crate::context::Failure;
-use crate::status::{
-    Limit, Limits, LimitsError, Number, Outcome, Perfdata, Status, Unit, hundredths,
-};
+use crate::status::{Limit, Limits, LimitsError, Number, Outcome, Perfdata, Status, Unit, percent};
 
 /// The two arguments, with what each is for.
 pub(super) fn arguments(warning: &'static str, critical: &'static str) -> [Arg; 2] {
@@ -51,7 +49,7 @@ pub(super) fn named(
     build: Build,
     [low, high]: [Option<f64>; 2],
 ) -> Result<Limits, Failure> {
-    let [warning, critical] = names.map(|name| matches.get_one::<Limit>(name).copied());
+    let [warning, critical] = values(matches, names);
     let with_defaults = build(
         warning.or(low.map(Limit::Number)),
         critical.or(high.map(Limit::Number)),
@@ -60,6 +58,18 @@ pub(super) fn named(
         Err(_) if warning.is_none() || critical.is_none() => Ok(build(warning, critical)?),
         done => Ok(done?),
     }
+}
+
+/// What was given by `-w` and `-c`.
+pub(super) fn both<T: Copy + Send + Sync + 'static>(matches: &ArgMatches) -> [Option<T>; 2] {
+    values(matches, ["warning", "critical"])
+}
+
+fn values<T: Copy + Send + Sync + 'static>(
+    matches: &ArgMatches,
+    names: [&str; 2],
+) -> [Option<T>; 2] {
+    names.map(|name| matches.get_one(name).copied())
 }
 
 /// What a value means, and the threshold that says so: `10 ms`. A range goes without the unit.
@@ -93,11 +103,7 @@ fn limit(limits: &Limits, status: Status, unit: &str) -> Option<String> {
 
 /// Judges how much is used of what there is, in percent: `used of all THINGS used (PERCENT%)`.
 pub(super) fn share(limits: &Limits, used: u64, all: u64, things: &str) -> Outcome {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a percentage is no exact number"
-    )]
-    let percent = hundredths(100.0 * used as f64 / all as f64);
+    let percent = percent(used, all);
     let figure = Perfdata::new("used", percent, Unit::Percent);
     let figure = figure.thresholds(limits.thresholds()).min(0).max(100);
     let status = limits.judge(percent);

@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches};
 use venus_collectors::load::{Cores, round};
 use venus_collectors::source::loadavg;
 
-use crate::check::Check;
+use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
 use crate::status::{Limit, Limits, Outcome, Perfdata, Status, Unit};
 
@@ -64,10 +64,8 @@ fn looks_at(_: &ArgMatches, context: &Context) -> Vec<String> {
 }
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
-    let given = |name: &str| matches.get_one::<[f64; 3]>(name).copied();
     // Both have a default.
-    let warning = given("warning").unwrap_or_default();
-    let critical = given("critical").unwrap_or_default();
+    let [warning, critical] = limits::both::<[f64; 3]>(matches).map(Option::unwrap_or_default);
 
     let path = context.roots.proc.join("loadavg");
     let text = context.read(&path)?;

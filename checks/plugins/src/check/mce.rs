@@ -47,6 +47,9 @@ fn looks_at(_: &ArgMatches, context: &Context) -> Vec<String> {
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let limits = limits::given(matches, Limits::at_least, [Some(1.0), None])?;
+    // Two checks with thresholds of their own count for themselves.
+    let key = remember::key(matches, &["warning", "critical"]);
+    let memory = Memory::read(state_file(context), key.clone(), context)?;
     let path = context.roots.proc.join("interrupts");
     let text = context.read(&path)?;
     let counts = parse(&text).map_err(|error| Failure::malformed(&path, error))?;
@@ -56,9 +59,6 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
             path.display()
         ))
     })?;
-    // Two checks with thresholds of their own count for themselves.
-    let key = remember::key(matches, &["warning", "critical"]);
-    let memory = Memory::read(state_file(context), key.clone(), context)?;
     // What was lost may have been a count that is less than this one.
     let mut trouble: Vec<String> = memory.lost.iter().cloned().collect();
     let is_first = memory.is_first();

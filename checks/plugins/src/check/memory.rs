@@ -9,7 +9,7 @@ use venus_collectors::source::meminfo::MemInfo;
 
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
-use crate::status::{Limits, Number, Outcome, Perfdata, Unit};
+use crate::status::{self, Limits, Number, Outcome, Perfdata, Unit};
 
 /// The declaration of `check-memory-percent`.
 pub(super) static PERCENT: Check = Check {
@@ -187,12 +187,7 @@ fn ram(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
         return Ok(outcome(limits, figure, megabytes, what));
     }
     limits::refuse_above_100(matches)?;
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a percentage is no exact number"
-    )]
-    let share = bytes as f64 / memory.total as f64;
-    let percent = (share * 10_000.0).round() / 100.0;
+    let percent = status::percent(bytes, memory.total);
     let figure = Perfdata::new(format!("RAM {name}"), percent, Unit::Percent);
     let what = format!("{percent:?}% RAM {name}");
     Ok(outcome(limits, figure, percent, what))

@@ -118,7 +118,7 @@ fn ratio(text: &str) -> Result<f64, &'static str> {
 
 /// The thresholds of the average and of the loss.
 fn limits(matches: &ArgMatches) -> Result<[Limits; 2], LimitsError> {
-    let given = ["warning", "critical"].map(|name| matches.get_one::<Given>(name));
+    let given = limits::both::<Given>(matches);
     let ratios = ["warn-ratio", "critical-ratio"].map(|name| matches.get_one::<f64>(name));
     let [average_warning, average_critical] = given.map(|given| given?.average);
     let [of_warning, of_critical] = given.map(|given| given?.loss);

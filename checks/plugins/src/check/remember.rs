@@ -1,5 +1,6 @@
 //! What a check counted until its last run: by boot, or run of a server, as counters begin anew with each,
 //! and by what it was told, so that one that runs twice side by side does not take from itself what is new.
+//! Runs of one and the same take turns.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,60 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use venus_collectors::state::StateFile;
+use venus_collectors::state::{Lock, StateError, StateFile};
 
 use crate::context::{Context, Failure};
+use crate::deadline;
 use crate::status::{Findings, Outcome, Status};
+
+/// A run's turn at a state file: from before it reads the counters until it has kept them, so that another
+/// beside it neither counts the same again nor writes over what was kept.
+pub(super) struct Turn {
+    file: StateFile,
+    lock: Result<Lock, StateError>,
+}
+
+impl Turn {
+    /// Waits for it, for half of the time that is left: the rest is for what can be told without.
+    pub(super) fn at(file: StateFile, context: &Context) -> Result<Self, Failure> {
+        let lock = match file.try_lock() {
+            Ok(Some(lock)) => Ok(lock),
+            Ok(None) => {
+                let (path, time) = (file.path().display().to_string(), context.time_left() / 2);
+                context.step(format!("another run has {path}"));
+                let waiting = file.clone();
+                let lock = deadline::within(time, move || waiting.lock())?;
+                lock.ok_or_else(|| {
+                    Failure::new(format!(
+                        "another run has had the state file {path} for more than {:.1} s; see what it \
+                         waits for, or run it less often",
+                        time.as_secs_f64()
+                    ))
+                })?
+            }
+            Err(error) => Err(error),
+        };
+        Ok(Self { file, lock })
+    }
+
+    /// What was kept, and why it was lost, if it was.
+    pub(super) fn read<T: DeserializeOwned + Default>(
+        &self,
+        context: &Context,
+    ) -> Result<(T, Option<String>), Failure> {
+        context.step(format!("reading {}", self.file.path().display()));
+        let (state, damaged) = self.file.read()?;
+        Ok((state, damaged.map(|damaged| damaged.to_string())))
+    }
+
+    /// Keeps this for the next run.
+    pub(super) fn write(self, state: &impl Serialize, context: &Context) -> Result<(), Failure> {
+        context.step(format!("writing {}", self.file.path().display()));
+        self.file.write(state)?;
+        // Where it could not be had, mostly nothing can be written either, which says more.
+        Ok(self.lock.map(drop)?)
+    }
+}
 
 /// What was counted, and in which run of what counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,7 +72,7 @@ struct Seen<T> {
 
 /// What is remembered of the last run.
 pub(super) struct Memory<T> {
-    file: StateFile,
+    turn: Turn,
     key: String,
     run: String,
     seen: BTreeMap<String, Seen<T>>,
@@ -30,7 +81,8 @@ pub(super) struct Memory<T> {
 }
 
 impl<T: Clone + Serialize + DeserializeOwned> Memory<T> {
-    /// What is in this file, for whoever has this key, of what the kernel counts.
+    /// What is in this file, for whoever has this key, of what the kernel counts. To be asked before what is
+    /// counted now is read.
     pub(super) fn read(file: StateFile, key: String, context: &Context) -> Result<Self, Failure> {
         Self::of_run(file, key, boot(context)?, context)
     }
@@ -42,14 +94,14 @@ impl<T: Clone + Serialize + DeserializeOwned> Memory<T> {
         run: String,
         context: &Context,
     ) -> Result<Self, Failure> {
-        context.step(format!("reading {}", file.path().display()));
-        let (seen, damaged): (BTreeMap<String, Seen<T>>, _) = file.read()?;
+        let turn = Turn::at(file, context)?;
+        let (seen, lost) = turn.read(context)?;
         Ok(Self {
-            file,
+            turn,
             key,
             run,
             seen,
-            lost: damaged.map(|damaged| damaged.to_string()),
+            lost,
         })
     }
 
@@ -68,9 +120,17 @@ impl<T: Clone + Serialize + DeserializeOwned> Memory<T> {
     pub(super) fn write(mut self, counted: T, context: &Context) -> Result<(), Failure> {
         let run = self.run;
         self.seen.insert(self.key, Seen { run, counted });
-        context.step(format!("writing {}", self.file.path().display()));
-        Ok(self.file.write(&self.seen)?)
+        self.turn.write(&self.seen, context)
     }
+}
+
+/// How long ago something was, in seconds, that another run may have kept which has begun a little later.
+/// `None` if the clock was set back meanwhile.
+pub(super) fn age(now: u64, then: u64) -> Option<u64> {
+    /// Longer than a run mostly waits for its turn, in seconds.
+    const SPARE: u64 = 60;
+    let is_near = then <= now.saturating_add(SPARE);
+    is_near.then(|| now.saturating_sub(then))
 }
 
 /// Which boot this is.

@@ -34,8 +34,8 @@ fn arguments() -> Vec<Arg> {
             .value_name("UNIT")
             .action(ArgAction::Append)
             .help("Expect this one to be active; may be repeated [default: none may have failed]"),
-        Arg::new("systemctl")
-            .long("systemctl")
+        Arg::new("binary")
+            .long("binary")
             .value_name("PROGRAM")
             .default_value("systemctl")
             .help("The program to ask"),
@@ -63,7 +63,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let limits = limits::given(matches, Limits::at_least, [None, None])?;
     let units = units(matches);
     let program = matches
-        .get_one::<String>("systemctl")
+        .get_one::<String>("binary")
         .map_or("systemctl", String::as_str);
     let mut command = Command::new(program);
     command.args([

@@ -8,10 +8,10 @@ use std::io;
 use std::path::Path;
 
 use clap::ArgMatches;
-use venus_collectors::source::text::only_line;
 
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
+use crate::source::sysfs::line;
 use crate::status::{Findings, Limit, Limits, Outcome, Perfdata, Status, Unit};
 
 /// The check's declaration.
@@ -166,15 +166,14 @@ impl Found {
         own: [Option<f64>; 2],
         matches: &ArgMatches,
     ) -> Result<(), Failure> {
-        let given = |name: &str| matches.get_one::<Limit>(name).copied();
-        let limits = match (given("warning"), given("critical")) {
-            (None, None) => {
+        let limits = match limits::both::<Limit>(matches) {
+            [None, None] => {
                 // Some chips say 0 where they have no limit, and some have them upside down.
                 let own = own.map(|limit| limit.filter(|limit| *limit > 0.0).map(Limit::Number));
                 let [warning, critical] = own;
                 Limits::at_least(warning, critical).or_else(|_| Limits::at_least(None, critical))?
             }
-            (warning, critical) => Limits::at_least(warning, critical)?,
+            [warning, critical] => Limits::at_least(warning, critical)?,
         };
         let (status, limit) = limits::judged(&limits, degrees, "°C");
         let what = format!("{name} has {degrees}°C, threshold {limit}");
@@ -191,24 +190,6 @@ impl Found {
         Ok(())
     }
 }
-
-/// The line of a file; `None` if it is not there.
-fn line(path: &Path) -> Result<Option<String>, Failure> {
-    match fs::read(path) {
-        Ok(text) => only_line(&text)
-            .map(|line| Some(String::from_utf8_lossy(line).into_owned()))
-            .map_err(|error| Failure::malformed(path, error)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // What sensors answer that are switched off.
-        Err(error) if matches!(error.raw_os_error(), Some(NO_DATA | NO_DEVICE)) => Ok(None),
-        Err(error) => Err(Failure::read(path, &error)),
-    }
-}
-
-/// ENODATA.
-const NO_DATA: i32 = 61;
-/// ENODEV.
-const NO_DEVICE: i32 = 19;
 
 /// A number in thousandths; `None` if it is not there.
 fn milli(path: &Path) -> Result<Option<f64>, Failure> {

@@ -6,6 +6,7 @@ use clap::ArgMatches;
 
 use crate::context::{Context, Failure};
 use crate::metrics::{Figures, Metrics};
+use crate::service::ServiceError;
 use crate::service::slurm::{self, Amounts, Cpus, Job, Slurm};
 
 /// See `docs/metrics/metrics-slurm.md`.
@@ -45,34 +46,58 @@ const OF_JOBS: [&str; 5] = [
 
 fn run(matches: &ArgMatches, context: &Context, figures: &mut Figures) -> Result<(), Failure> {
     let slurm = Slurm::of(matches);
-    let controllers = slurm.controllers(context)?;
-    let all = slurm.amounts_of_all(context)?;
-    let by_partition = slurm.amounts_by_partition(context)?;
-    let jobs = slurm.jobs(context)?;
-    let memory = slurm.memory(context)?;
+    // Each has a share of the time that is left, as one that hangs hides nothing of the others. The first,
+    // without which no other is asked, may take longer: it does where munge is away.
+    let controllers = slurm.controllers(&context.share(3))?;
+    let all = slurm.amounts_of_all(&context.share(4));
+    let by_partition = slurm.amounts_by_partition(&context.share(3));
+    let jobs = slurm.jobs(&context.share(2));
+    let memory = slurm.memory(context);
+    if let (Err(error), Err(_), Err(_), Err(_)) = (&all, &by_partition, &jobs, &memory) {
+        return Err(Failure::new(error.to_string()));
+    }
+    let jobs = known(jobs, figures);
 
     let up = controllers.iter().filter(|one| one.up).count();
     figures.add(&["controllers", "up"], up);
     figures.add(&["controllers", "total"], controllers.len());
-    add_nodes(figures, &[], all.iter());
-    for (name, bytes) in [
-        ("total", memory.total),
-        ("allocated", memory.allocated),
-        ("free", memory.free),
-    ] {
-        figures.add(&["memory", name], bytes);
+    if let Some(all) = known(all, figures) {
+        add_nodes(figures, &[], all.iter());
     }
-    add_jobs(figures, &[], jobs.iter());
-    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-    for job in jobs.iter().filter(|job| job.state == "pending") {
-        *reasons.entry(short(&job.reason)).or_default() += 1;
+    if let Some(memory) = known(memory, figures) {
+        for (name, bytes) in [
+            ("total", memory.total),
+            ("allocated", memory.allocated),
+            ("free", memory.free),
+        ] {
+            figures.add(&["memory", name], bytes);
+        }
     }
-    for (reason, count) in reasons {
-        figures.add(&["jobs", "pending_by_reason", reason], count);
+    if let Some(jobs) = &jobs {
+        add_jobs(figures, &[], jobs.iter());
+        let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+        for job in jobs.iter().filter(|job| job.state == "pending") {
+            *reasons.entry(short(&job.reason)).or_default() += 1;
+        }
+        for (reason, count) in reasons {
+            figures.add(&["jobs", "pending_by_reason", reason], count);
+        }
     }
+    if let Some(amounts) = known(by_partition, figures) {
+        add_partitions(figures, &amounts, jobs.as_deref());
+    }
+    Ok(())
+}
 
+/// What was told, or why it was not.
+fn known<T>(told: Result<T, ServiceError>, figures: &mut Figures) -> Option<T> {
+    told.map_err(|error| figures.problem(error.to_string()))
+        .ok()
+}
+
+fn add_partitions(figures: &mut Figures, by_partition: &[Amounts], jobs: Option<&[Job]>) {
     let mut partitions: Vec<&str> = Vec::new();
-    for amounts in &by_partition {
+    for amounts in by_partition {
         if !partitions.contains(&amounts.partition.as_str()) {
             partitions.push(&amounts.partition);
         }
@@ -82,9 +107,10 @@ fn run(matches: &ArgMatches, context: &Context, figures: &mut Figures) -> Result
         let own = by_partition.iter().filter(|one| one.partition == name);
         add_nodes(figures, &path, own);
         let own = |job: &&Job| job.partitions.iter().any(|own| own == name);
-        add_jobs(figures, &path, jobs.iter().filter(own));
+        if let Some(jobs) = jobs {
+            add_jobs(figures, &path, jobs.iter().filter(own));
+        }
     }
-    Ok(())
 }
 
 fn add_nodes<'a>(figures: &mut Figures, path: &[&str], amounts: impl Iterator<Item = &'a Amounts>) {

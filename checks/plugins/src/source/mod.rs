@@ -6,5 +6,6 @@ pub(crate) mod mdstat;
 #[cfg(feature = "verbs")]
 pub(crate) mod rdma;
 pub(crate) mod smartctl;
+pub(crate) mod sysfs;
 #[cfg(feature = "verbs")]
 pub(crate) mod verbs;

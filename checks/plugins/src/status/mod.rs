@@ -12,6 +12,7 @@ mod outcome;
 mod perfdata;
 mod range;
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -26,6 +27,28 @@ pub use range::{Range, RangeError, Thresholds, ThresholdsError};
 #[must_use]
 pub fn hundredths(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
+}
+
+/// A part of all in percent, as it is shown. Of nothing it is 0.
+#[must_use]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a percentage is no exact number"
+)]
+pub fn percent(part: u64, all: u64) -> f64 {
+    match all {
+        0 => 0.0,
+        all => hundredths(100.0 * part as f64 / all as f64),
+    }
+}
+
+/// Names one after the other, and how many there are beside these: `a, b, and 3 more`.
+#[must_use]
+pub fn listed<S: Borrow<str>>(names: &[S], more: usize) -> String {
+    match more {
+        0 => names.join(", "),
+        more => format!("{}, and {more} more", names.join(", ")),
+    }
 }
 
 /// A number and what it counts: `1 server`, `2 servers`.
@@ -131,5 +154,12 @@ mod tests {
         }
         let codes: Vec<u8> = [Ok, Warning, Critical, Unknown].map(Status::code).to_vec();
         assert_eq!(codes, [0, 1, 2, 3]);
+    }
+    #[test]
+    fn parts_and_lists_are_shown_alike() {
+        let shown = [(0, 0), (1, 3), (3, 3)].map(|(part, all)| percent(part, all).to_string());
+        assert_eq!(shown, ["0", "33.33", "100"]);
+        assert_eq!(listed(&["a", "b"], 0), "a, b");
+        assert_eq!(listed(&["a", "b"], 7), "a, b, and 7 more");
     }
 }

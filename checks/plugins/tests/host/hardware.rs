@@ -1,44 +1,6 @@
-//! check-edac, check-mdraid, check-temperature, check-interface, check-cpu-frequency, check-mce.
+//! check-mdraid, check-temperature, check-interface, check-cpu-frequency, check-mce.
 
 use crate::Host;
-
-#[test]
-fn memory_errors_by_controller() {
-    let host = Host::with(&[
-        ("sys/devices/system/edac/mc/mc0/ce_count", "0\n"),
-        ("sys/devices/system/edac/mc/mc0/ue_count", "0\n"),
-    ]);
-    let says = |args: &[&str], line: &str, status| {
-        host.says("check-edac", args, &format!("CheckEdac {line}"), status);
-    };
-    let fine = "OK: 1 memory controllers, 0 errors corrected, none that could not be";
-    says(&[], fine, 0);
-    host.write("sys/devices/system/edac/mc/mc0/ce_count", "7\n");
-    says(&[], "WARNING: mc0 corrected 7 errors", 1);
-    says(&["-c", "7"], "CRITICAL: mc0 corrected 7 errors", 2);
-    says(&["-w", "8"], &fine.replace("0 errors", "7 errors"), 0);
-    host.write("sys/devices/system/edac/mc/mc0/ue_count", "1\n");
-    let both = "mc0 has 1 errors that could not be corrected; mc0 corrected 7 errors";
-    says(&[], &format!("CRITICAL: {both}"), 2);
-    host.write("sys/devices/system/edac/mc/mc1/ce_count", "x\n");
-    let unread = "cannot understand HOST/sys/devices/system/edac/mc/mc1/ce_count";
-    let (text, status) = host.check("check-edac", &[]);
-    assert!(
-        text.starts_with("CheckEdac CRITICAL: mc0 has 1 error"),
-        "{text}"
-    );
-    assert!(text.contains(unread) && status == 2, "{text}");
-    // What cannot be read hides nothing of the same controller.
-    host.remove("sys/devices/system/edac/mc/mc0/ce_count");
-    host.write("sys/devices/system/edac/mc/mc1/ce_count", "0\n");
-    host.write("sys/devices/system/edac/mc/mc1/ue_count", "0\n");
-    let unread = "mc0 has 1 errors that could not be corrected; \
-                  cannot read HOST/sys/devices/system/edac/mc/mc0/ce_count: No such file or \
-                  directory (os error 2); is the right path given, and is it mounted?";
-    says(&[], &format!("CRITICAL: {unread}"), 2);
-    let none = "CheckEdac UNKNOWN: no memory controller below HOST/sys/devices/system/edac/mc";
-    Host::new().says("check-edac", &[], none, 3);
-}
 
 const MDSTAT: &str = "Personalities : [raid1] [raid6]\n\
     md0 : active raid1 sdb1[1] sda1[0]\n      1046528 blocks super 1.2 [2/2] [UU]\n      \n\
@@ -375,7 +337,7 @@ fn processors_that_are_slow_or_were_throttled() {
     );
     let fine = format!("OK: {all}, throttled 0 times since the last run");
     says(&[], &fine, 0);
-    let given = ["--governor", "performance", "--min", "2400"];
+    let given = ["--governor", "performance", "--min-frequency", "2400"];
     // Each check counts for itself.
     let first = format!("OK: {all}, throttling counted for the first time");
     says(&given, &first, 0);
@@ -392,7 +354,7 @@ fn processors_that_are_slow_or_were_throttled() {
     let slow = "cpu10 runs at 1200 of 3000 MHz (40.02%), threshold 45%";
     says(&["-w", "50", "-c", "45"], &format!("CRITICAL: {slow}"), 2);
     says(
-        &["--min", "1500"],
+        &["--min-frequency", "1500"],
         "CRITICAL: cpu10 runs at 1200 MHz, expected 1500",
         2,
     );

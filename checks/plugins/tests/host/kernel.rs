@@ -149,7 +149,7 @@ fn hugepages() {
             ),
             (
                 pages,
-                &["--total", "30"],
+                &["--pages", "30"],
                 "CRITICAL: 20 huge pages are reserved, expected 30",
                 2,
             ),

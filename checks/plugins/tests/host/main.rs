@@ -9,6 +9,7 @@
 mod clock;
 mod community;
 mod cpu;
+mod edac;
 mod hardware;
 mod kernel;
 mod kernel_log;
@@ -16,6 +17,7 @@ mod load;
 mod memory;
 mod mounts;
 mod process;
+mod side_by_side;
 mod smart;
 mod systemd;
 mod twins;

@@ -17,7 +17,7 @@ fn stand_in(script: &str) -> Host {
 
 fn check(host: &Host, args: &[&str]) -> (String, i32) {
     let program = host.path("systemctl");
-    let args = [args, &["--systemctl", program.to_str().unwrap()]].concat();
+    let args = [args, &["--binary", program.to_str().unwrap()]].concat();
     host.check("check-systemd-unit", &args)
 }
 

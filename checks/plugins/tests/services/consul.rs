@@ -404,7 +404,7 @@ fn the_instances_of_a_service() {
     for (more, line, status) in [
         (&[][..], format!("WARNING: {failing}"), 1),
         (
-            &["--min", "2"],
+            &["--instances", "2"],
             format!("CRITICAL: {some}, expected 2; {failing}"),
             2,
         ),
@@ -518,7 +518,7 @@ fn four_thousand_members() {
     );
     says(
         &["check-consul", "--url", &url],
-        "CheckConsul WARNING: 96 of 4096 members failed: n4000, n4001, n4002, n4003, n4004 \
+        "CheckConsul WARNING: 96 of 4096 members failed: n4000, n4001, n4002, n4003, n4004, \
          and 91 more, threshold 1",
         1,
     );

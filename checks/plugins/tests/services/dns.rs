@@ -219,7 +219,7 @@ fn what_does_not_fit_is_asked_for_over_tcp() {
     says(
         &args(&address, &[]),
         &format!(
-            "CheckDNS OK: Resolved venus001 A: 10.0.0.0, 10.0.0.1, 10.0.0.10, 10.0.0.100, 10.0.0.101 and \
+            "CheckDNS OK: Resolved venus001 A: 10.0.0.0, 10.0.0.1, 10.0.0.10, 10.0.0.100, 10.0.0.101, and \
              995 more ({address})"
         ),
         0,

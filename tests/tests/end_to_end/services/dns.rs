@@ -36,7 +36,7 @@ fn what_named_answers() {
     says(
         &["check-dns", "-d", "many.venus", "--server", &at],
         &format!(
-            "CheckDNS OK: Resolved many.venus A: 10.0.0.0, 10.0.0.1, 10.0.0.10, 10.0.0.11, 10.0.0.12 \
+            "CheckDNS OK: Resolved many.venus A: 10.0.0.0, 10.0.0.1, 10.0.0.10, 10.0.0.11, 10.0.0.12, \
              and 59 more ({at})"
         ),
         0,

@@ -13,7 +13,7 @@ fn container_is(url: &str, more: &[&str], line: &str, status: i32) {
 
 /// Waits until it says this and nothing else.
 fn container_comes_to_be(url: &str, name: &str, line: &str) {
-    let args = ["check-docker-container", "--url", url, "--name", name];
+    let args = ["check-docker-container", "--url", url, "--container", name];
     comes_to_say(&args, &format!("CheckDockerContainer {line}\n"));
 }
 
@@ -105,22 +105,22 @@ fn containers_that_are_killed_paused_unhealthy_or_out_of_memory_and_recover() {
     room.sh("docker run -d --name hpcg1 --label tier=compute bb sleep 100000");
     let fine = "OK: 1 container runs: hpcg1";
     for choice in [
-        ["--name", "hpcg1"],
+        ["--container", "hpcg1"],
         ["--pattern", "^hpcg"],
         ["--label", "tier=compute"],
         ["--image", "bb"],
-        ["--count", "1"],
+        ["--containers", "1"],
     ] {
         container_is(&url, &choice, fine, 0);
     }
     container_is(
         &url,
-        &["--name", "hpcg1", "--name", "hpcg2"],
+        &["--container", "hpcg1", "--container", "hpcg2"],
         "CRITICAL: hpcg2 is not there",
         2,
     );
 
-    let hpcg1 = ["--name", "hpcg1"];
+    let hpcg1 = ["--container", "hpcg1"];
     room.sh("docker kill hpcg1");
     container_is(
         &url,
@@ -130,7 +130,7 @@ fn containers_that_are_killed_paused_unhealthy_or_out_of_memory_and_recover() {
     );
     container_is(
         &url,
-        &["--count", "1"],
+        &["--containers", "1"],
         "CRITICAL: 0 containers run, expected 1",
         2,
     );
@@ -158,12 +158,17 @@ fn containers_that_are_killed_paused_unhealthy_or_out_of_memory_and_recover() {
         done");
     container_is(
         &url,
-        &["--name", "oom"],
+        &["--container", "oom"],
         "CRITICAL: oom has ended with exit code 137, killed for lack of memory",
         2,
     );
     room.sh("docker rm oom; docker run -d --name oom -m 8m bb sleep 100000");
-    container_is(&url, &["--name", "oom"], "OK: 1 container runs: oom", 0);
+    container_is(
+        &url,
+        &["--container", "oom"],
+        "OK: 1 container runs: oom",
+        0,
+    );
 
     let (text, status) = {
         room.sh("docker run -d --name vain bb nonexistent || true");
@@ -175,13 +180,13 @@ fn containers_that_are_killed_paused_unhealthy_or_out_of_memory_and_recover() {
     room.sh("docker run -d --name done bb true; docker wait done");
     container_is(
         &url,
-        &["--name", "done"],
+        &["--container", "done"],
         "CRITICAL: done has ended with exit code 0",
         2,
     );
     container_is(
         &url,
-        &["--name", "done", "-x"],
+        &["--container", "done", "-x"],
         "OK: 0 containers run; 1 has ended well",
         0,
     );
@@ -207,7 +212,7 @@ fn a_container_that_is_restarted_over_and_over_and_recovers() {
 
     let state = room.dir().join("state").display().to_string();
     let restarts = [
-        "--name",
+        "--container",
         "loop",
         "-w",
         "1",
@@ -243,7 +248,7 @@ fn a_container_that_is_restarted_over_and_over_and_recovers() {
     let total = before + 2;
     container_is(
         &url,
-        &["--name", "loop", "--total", "-w", "2"],
+        &["--container", "loop", "--total", "-w", "2"],
         &format!("WARNING: loop was restarted {total} times in all, threshold 2"),
         1,
     );

@@ -1,6 +1,8 @@
 //! check-ping and metrics-ping in network namespaces: hosts that are near, slow, lossy, away.
 
 use super::outcome;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use venus_tests::program::wait_until;
 use venus_tests::room::Room;
@@ -195,22 +197,29 @@ fn who_may_ping() {
     if part::find("util-linux", &["/usr/bin/setpriv"]).is_none() {
         return;
     }
-    let without = |host: &str| {
+    // Where a user who is nobody may run it.
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("venus-checks");
+    fs::copy(program::path("venus-checks"), &program).unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let by = |rights: &[&str]| {
         let mut command = room.command("setpriv");
-        command.args(["--bounding-set", "-net_raw", "--inh-caps", "-net_raw"]);
-        ping(
-            {
-                command.arg(program::path("venus-checks"));
-                command
-            },
-            &["--host", host],
-        )
+        command.args(rights).arg(&program);
+        command
     };
-    let refused = "CheckPING UNKNOWN: this user may not ping; run as root or with CAP_NET_RAW, or add \
-                   its group to those of sysctl net.ipv4.ping_group_range\n";
+    let without = |host: &str| {
+        let rights = ["--bounding-set", "-net_raw", "--inh-caps", "-net_raw"];
+        ping(by(&rights), &["--host", host])
+    };
+    let nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    let refused = "this user may not ping; run as root or with CAP_NET_RAW, or add its group to those of \
+                   sysctl net.ipv4.ping_group_range\n";
+    let unknown = (format!("CheckPING UNKNOWN: {refused}"), 3);
     for host in ["10.9.0.2", "fd09::2"] {
         room.sh("sysctl -qw net.ipv4.ping_group_range='1 0'");
-        assert_eq!(without(host), (refused.to_owned(), 3));
+        assert_eq!(without(host), unknown);
+        let metrics = outcome(by(&nobody).args(["metrics-ping", "--host", host]));
+        assert_eq!(metrics, (format!("metrics-ping: {refused}"), 3));
         // A raw socket, as it may open one.
         let said = ping(
             room.command(program::path("venus-checks")),
@@ -219,5 +228,10 @@ fn who_may_ping() {
         assert_eq!(without_time(said), fine(host));
         room.sh("sysctl -qw net.ipv4.ping_group_range='0 0'");
         assert_eq!(without_time(without(host)), fine(host));
+        // Another's group helps nobody.
+        assert_eq!(ping(by(&nobody), &["--host", host]), unknown);
+        room.sh("sysctl -qw net.ipv4.ping_group_range='65534 65534'");
+        let said = ping(by(&nobody), &["--host", host]);
+        assert_eq!(without_time(said), fine(host));
     }
 }

@@ -84,9 +84,12 @@ impl Totals {
         let Some(known) = &self.known else {
             return Ok(());
         };
+        let lock = self.file.lock();
         let (mut all, _): (Known, _) = self.file.read()?;
         all.extend(known.iter().map(|(key, total)| (key.clone(), *total)));
-        self.file.write(&all)
+        self.file.write(&all)?;
+        // Where it could not be had, what others have may be lost.
+        lock.map(drop)
     }
 }
 

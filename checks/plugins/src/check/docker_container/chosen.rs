@@ -8,7 +8,7 @@ use regex_lite::Regex;
 
 use crate::service::docker::{Container, State};
 
-/// What `--name`, `--pattern`, `--label` and `--image` say; a container has to fit all of them.
+/// What `--container`, `--pattern`, `--label` and `--image` say; a container has to fit all of them.
 #[derive(Debug, Clone)]
 pub(super) struct Chosen<'a> {
     names: Vec<&'a str>,
@@ -44,7 +44,7 @@ impl FromStr for Label {
 
 impl<'a> Chosen<'a> {
     pub(super) fn of(matches: &'a ArgMatches) -> Self {
-        let names = matches.get_many::<String>("name").unwrap_or_default();
+        let names = matches.get_many::<String>("container").unwrap_or_default();
         Self {
             names: names.map(String::as_str).collect(),
             pattern: matches.get_one("pattern"),

@@ -9,6 +9,7 @@ use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 use venus_collectors::state::StateFile;
 
+use crate::check::remember::Turn;
 use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
 use crate::service::docker::{self, Container, Detail, Health, State};
@@ -24,7 +25,7 @@ pub(super) static CHECK: Check = Check {
     name: "check-docker-container",
     title: "CheckDockerContainer",
     about: "Whether Docker's containers run, are healthy, and are not restarted over and over",
-    example: "--pattern '^hpcg' --count 2: -w 1 -c 5",
+    example: "--pattern '^hpcg' --containers 2: -w 1 -c 5",
     arguments,
     looks_at,
     run,
@@ -48,8 +49,8 @@ fn arguments() -> Vec<Arg> {
         "Restarts of one container by Docker since the last run [default: none]",
         "The same, critical [default: none]",
     );
-    let name = Arg::new("name")
-        .long("name")
+    let name = Arg::new("container")
+        .long("container")
         .short('N')
         .alias("container-name")
         .value_name("NAME")
@@ -71,8 +72,8 @@ fn arguments() -> Vec<Arg> {
         .long("image")
         .value_name("IMAGE")
         .help("Look at those made of this image, with any tag if none is given");
-    let count = Arg::new("count")
-        .long("count")
+    let count = Arg::new("containers")
+        .long("containers")
         .value_name("N|RANGE")
         .value_parser(|text: &str| text.parse::<Count>())
         .help("How many have to run: so many, or a range as 2: (or more)");
@@ -139,7 +140,7 @@ impl<'a> Expected<'a> {
     fn of(matches: &'a ArgMatches) -> Result<Self, Failure> {
         Ok(Self {
             chosen: Chosen::of(matches),
-            count: matches.get_one("count"),
+            count: matches.get_one("containers"),
             allow_exited: matches.get_flag("allow-exited"),
             restarts: limits::given(matches, Limits::at_least, [None, None])?,
             total: matches.get_flag("total"),
@@ -208,40 +209,38 @@ struct Looked<'a> {
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     let expected = Expected::of(matches)?;
     let http = Http::of(matches, context)?;
+    let (mut findings, mut notes) = (Findings::default(), Vec::new());
+    let file = expected.state_file(matches, context);
+    // `None` if it cannot be told.
+    let (mut turn, mut before) = (None, None);
+    if let Some(file) = &file {
+        let taken = Turn::at(file.clone(), context);
+        match taken.and_then(|turn| Ok((turn.read::<Option<Remembered>>(context)?, turn))) {
+            Ok(((remembered, lost), taken)) => {
+                notes.extend(lost);
+                before = Some(remembered);
+                turn = Some(taken);
+            }
+            // All else is known.
+            Err(failure) => findings.add(Status::Unknown, failure.to_string()),
+        }
+    }
     let all = match docker::containers(&http, context) {
         Ok(all) => all,
         Err(error) => return error.answer(),
     };
-    let (mut findings, mut notes) = (Findings::default(), Vec::new());
-    let file = expected.state_file(matches, context);
-    // `None` if it cannot be told.
-    let mut before = None;
-    if let Some(file) = &file {
-        context.step(format!("reading {}", file.path().display()));
-        match file.read::<Option<Remembered>>() {
-            Ok((remembered, damaged)) => {
-                notes.extend(damaged.map(|damaged| damaged.to_string()));
-                before = Some(remembered);
-            }
-            // All else is known.
-            Err(error) => findings.add(Status::Unknown, error.to_string()),
-        }
-    }
     let last = before.as_ref().and_then(Option::as_ref);
     let mut looked = ask(&http, &expected, &all, last, context, &mut findings);
     let is_first = file.is_some() && matches!(before, Some(None));
-    if let Some(file) = file {
-        if before.is_some() {
-            let now = since(last, &mut looked, context.now);
-            context.step(format!("writing {}", file.path().display()));
-            if let Err(error) = file.write(&Some(now)) {
-                findings.add(Status::Unknown, error.to_string());
-            }
-        } else {
-            // How many of them are new is not known.
-            for one in &mut looked {
-                one.restarts = None;
-            }
+    if let Some(turn) = turn {
+        let now = since(last, &mut looked, context.now);
+        if let Err(failure) = turn.write(&Some(now), context) {
+            findings.add(Status::Unknown, failure.to_string());
+        }
+    } else if file.is_some() {
+        // How many of them are new is not known.
+        for one in &mut looked {
+            one.restarts = None;
         }
     }
     let mut outcome = judge(&looked, &expected, findings, is_first);

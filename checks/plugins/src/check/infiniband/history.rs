@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::remember::age;
+
 /// The time that errors are counted over, in seconds.
 pub(super) const HOUR: u64 = 3600;
 /// Runs that are closer together are kept as one, in seconds.
@@ -77,12 +79,13 @@ impl Counted {
             .map(|(name, value, bits)| (name.to_owned(), (value, bits)))
             .collect();
         // A clock that was set back makes all times meaningless.
-        let Some(before) = self.read.filter(|before| *before <= now) else {
+        let Some(before) = self.read.filter(|before| age(now, *before).is_some()) else {
             self.read = Some(now);
             self.counters = counters;
             self.slices.clear();
             return None;
         };
+        let now = now.max(before);
         let mut counted = BTreeMap::new();
         for (name, (value, bits)) in &counters {
             if let Some((old, _)) = self.counters.get(name).filter(|(_, of)| of == bits) {
@@ -214,6 +217,11 @@ mod tests {
             advance(&mut counted, 560, 12),
             Some(3.0),
             "in the same second"
+        );
+        assert_eq!(
+            advance(&mut counted, 559, 13),
+            Some(4.0),
+            "begun a second before, and had its turn after"
         );
     }
 

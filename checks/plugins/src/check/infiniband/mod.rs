@@ -13,7 +13,8 @@ use venus_collectors::source::infiniband::facts::{Facts, SPEEDS, STATES, Tenths}
 use venus_collectors::state::StateFile;
 use venus_collectors::{CollectError, Presence};
 
-use crate::check::Check;
+use crate::check::remember::Turn;
+use crate::check::{Check, limits};
 use crate::context::{Context, Failure};
 use crate::status::{Findings, Outcome, Perfdata, Range, Status, Thresholds, Unit};
 
@@ -52,11 +53,15 @@ fn arguments() -> Vec<Arg> {
     let value = |name: &'static str, value_name: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value_name).help(help)
     };
-    let range = |name: &'static str, short: char, help: &'static str| {
-        value(name, "RANGE", help)
-            .short(short)
+    let [warning, critical] = limits::arguments(
+        "Errors an hour that are worth a warning [default: above one bit in 10^12]",
+        "Errors an hour that are critical [default: above ten bits in 10^12]",
+    )
+    .map(|argument| {
+        argument
+            .value_name("RANGE")
             .value_parser(|text: &str| text.parse::<Range>())
-    };
+    });
     vec![
         value(
             "port",
@@ -70,16 +75,8 @@ fn arguments() -> Vec<Arg> {
             .value_parser(state),
         value("width", "WIDTH", "How many lanes it is to have, e.g. 4X").value_parser(width),
         value("speed", "SPEED", "How fast a lane is to be, e.g. QDR").value_parser(speed),
-        range(
-            "warning",
-            'w',
-            "Errors an hour that are worth a warning [default: above one bit in 10^12]",
-        ),
-        range(
-            "critical",
-            'c',
-            "Errors an hour that are critical [default: above ten bits in 10^12]",
-        ),
+        warning,
+        critical,
     ]
 }
 
@@ -141,12 +138,13 @@ struct Expected {
 }
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
+    let [warning, critical] = limits::both(matches);
     let expected = Expected {
         state: matches.get_one("state").copied().unwrap_or_default(),
         width: matches.get_one("width").copied(),
         speed: matches.get_one("speed").copied(),
-        warning: matches.get_one("warning").copied(),
-        critical: matches.get_one("critical").copied(),
+        warning,
+        critical,
     };
     Thresholds::new(expected.warning, expected.critical)?;
     let wanted: Vec<(String, u8)> = matches
@@ -154,6 +152,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
         .map(|ports| ports.cloned().collect())
         .unwrap_or_default();
 
+    let turn = Turn::at(state_file(context), context)?;
     context.step("asking the ports");
     let (mut readings, mut problems) = (Vec::new(), Vec::new());
     let budget = BUDGET.min(context.time_left() / 2);
@@ -168,11 +167,9 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     };
     readings.retain(is_wanted);
 
-    context.step("reading the state file");
-    let file = state_file(context);
     let mut details: Vec<String> = problems.iter().map(CollectError::to_string).collect();
-    let (mut history, damaged): (History, _) = file.read()?;
-    details.extend(damaged.map(|damaged| damaged.to_string()));
+    let (mut history, lost): (History, _) = turn.read(context)?;
+    details.extend(lost);
     let mut found = Found::default();
     for (device, port) in &wanted {
         let is = |reading: &Reading| reading.device == *device && reading.port == *port;
@@ -184,9 +181,8 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
     for reading in &readings {
         found.port(reading, &expected, context.now, &mut history)?;
     }
-    context.step("writing the state file");
-    if let Err(error) = file.write(&history) {
-        found.findings.add(Status::Unknown, error.to_string());
+    if let Err(failure) = turn.write(&history, context) {
+        found.findings.add(Status::Unknown, failure.to_string());
     }
     let mut outcome = found.findings.outcome(found.right.join("; "));
     outcome.details.extend(details);

@@ -1,7 +1,9 @@
 //! Which jobs are stuck.
 
+use super::cut;
+
 use crate::service::slurm::Job;
-use crate::status::duration;
+use crate::status::{duration, listed};
 
 /// How many are named.
 const NAMED: usize = 3;
@@ -40,13 +42,13 @@ pub(super) struct Stuck<'a> {
 pub(super) fn stuck<'a>(jobs: &[&'a Job], after: u64, usual: &[&str], now: u64) -> Vec<Stuck<'a>> {
     let is_long = |since: Option<u64>| since.filter(|since| now.saturating_sub(*since) >= after);
     let how = |job: &Job| match job.state.as_str() {
-        "pending" if is_held_by_slurm(&job.reason) => Some(format!("waits: {}", job.reason)),
+        "pending" if is_held_by_slurm(&job.reason) => Some(format!("waits: {}", cut(&job.reason))),
         "pending" if !is_usual(&job.reason, usual) => {
             let since = is_long(job.submitted)?;
             Some(format!(
                 "waits for {}: {}",
                 duration(now.saturating_sub(since)),
-                job.reason
+                cut(&job.reason)
             ))
         }
         "completing" => {
@@ -98,13 +100,16 @@ pub(super) fn words(all: &[Stuck<'_>]) -> String {
             partitions,
             ..
         } = one.job;
-        format!("job {id} of {user} in {} {}", partitions.join(","), one.how)
+        let partitions = cut(&partitions.join(","));
+        format!(
+            "job {} of {} in {partitions} {}",
+            cut(id),
+            cut(user),
+            one.how
+        )
     };
-    let mut named: Vec<String> = all.iter().take(NAMED).map(name).collect();
-    if all.len() > NAMED {
-        named.push(format!("and {} more", all.len() - NAMED));
-    }
-    named.join(", ")
+    let named: Vec<String> = all.iter().take(NAMED).map(name).collect();
+    listed(&named, all.len() - named.len())
 }
 
 #[cfg(test)]

@@ -89,6 +89,17 @@ fn looks_at(_: &ArgMatches, _: &Context) -> Vec<String> {
     .into()
 }
 
+/// A list of nodes or partitions, or a reason: at most so long, and said if it is not all.
+fn cut(text: &str) -> String {
+    /// In characters.
+    const SHOWN: usize = 80;
+    if text.chars().count() <= SHOWN {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(SHOWN).collect();
+    format!("{start}…")
+}
+
 /// What was asked for.
 struct Wanted<'a> {
     partitions: Vec<&'a str>,

@@ -2,17 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cut;
 use super::share::Share;
 use super::states::States;
 
 use crate::service::slurm::Nodes;
-use crate::status::{Findings, Perfdata, Status, counted};
+use crate::status::{Findings, Perfdata, Status, counted, listed};
 
 /// How many groups of nodes are named.
 const NAMED: usize = 3;
-
-/// How long the list of a group may be, in characters, and its reason.
-const SHOWN: usize = 80;
 
 /// Nodes of one state, for one reason.
 type Groups<'a> = BTreeMap<(String, &'a str), BTreeSet<&'a str>>;
@@ -139,19 +137,7 @@ fn words(groups: &Groups<'_>) -> String {
         };
         format!("{} {state}{reason}", cut(&venus_hostlist::fold(*names)))
     };
-    let mut named: Vec<String> = groups.iter().take(NAMED).map(name).collect();
-    if groups.len() > NAMED {
-        let rest = groups.iter().skip(NAMED).map(|(_, names)| names.len());
-        named.push(format!("and {} more", rest.sum::<usize>()));
-    }
-    named.join(", ")
-}
-
-/// At most so long, and said if it is not all.
-fn cut(text: &str) -> String {
-    if text.chars().count() <= SHOWN {
-        return text.to_owned();
-    }
-    let start: String = text.chars().take(SHOWN).collect();
-    format!("{start}…")
+    let named: Vec<String> = groups.iter().take(NAMED).map(name).collect();
+    let rest = groups.iter().skip(NAMED).map(|(_, names)| names.len());
+    listed(&named, rest.sum())
 }

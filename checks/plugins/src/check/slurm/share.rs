@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches};
 
 use crate::check::limits;
 use crate::context::Failure;
-use crate::status::{Limit, Limits, LimitsError, Perfdata, RangeError, Status, Unit, hundredths};
+use crate::status::{Limit, Limits, LimitsError, Perfdata, RangeError, Status, Unit, percent};
 
 /// One threshold: `3`, `10%`, or a range of either.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,35 +35,17 @@ pub(super) struct Share {
 const USUAL: [f64; 2] = [10.0, 50.0];
 
 pub(super) fn arguments() -> [Arg; 2] {
-    let argument = |name: &'static str, short, alias: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .alias(alias)
-            .short(short)
-            .value_name("N")
-            .value_parser(|text: &str| text.parse::<Part>())
-            .help(help)
-    };
-    [
-        argument(
-            "warning",
-            'w',
-            "warn",
-            "Nodes of a partition that cannot be used, or their share, that are worth a warning [default: 10%]",
-        ),
-        argument(
-            "critical",
-            'c',
-            "crit",
-            "Those that are critical [default: 50%]",
-        ),
-    ]
+    limits::arguments(
+        "Nodes of a partition that cannot be used, or their share, that are worth a warning [default: 10%]",
+        "Those that are critical [default: 50%]",
+    )
+    .map(|argument| argument.value_parser(|text: &str| text.parse::<Part>()))
 }
 
 impl Share {
     /// Those given by `-w` and `-c`. A default that contradicts the one that is given is left out.
     pub(super) fn given(matches: &ArgMatches) -> Result<Self, Failure> {
-        let given = ["warning", "critical"].map(|name| matches.get_one::<Part>(name).copied());
+        let given = limits::both::<Part>(matches);
         let is_too_high = |part: &Part| {
             part.is_percent && matches!(part.limit, Limit::Number(number) if number > 100.0)
         };
@@ -101,7 +83,7 @@ impl Share {
     /// What so many of all mean, and in words their share and the threshold that they reach:
     /// `(25%), threshold 10%`.
     pub(super) fn judge(&self, count: usize, all: usize) -> (Status, String) {
-        let percent = percent(count, all);
+        let percent = percent(count as u64, all as u64);
         let by_number = self.number.judge(count);
         let status = by_number.worst(self.percent.judge(percent));
         let limit = if by_number == status {
@@ -118,7 +100,8 @@ impl Share {
 
     /// The figures of that.
     pub(super) fn figures(&self, label: &str, count: usize, all: usize) -> [Perfdata; 2] {
-        let share = Perfdata::new(format!("{label} share"), percent(count, all), Unit::Percent);
+        let percent = percent(count as u64, all as u64);
+        let share = Perfdata::new(format!("{label} share"), percent, Unit::Percent);
         [
             Perfdata::new(label, count, Unit::None)
                 .thresholds(self.number.thresholds())
@@ -127,15 +110,4 @@ impl Share {
             share.thresholds(self.percent.thresholds()).min(0).max(100),
         ]
     }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a percentage is no exact number"
-)]
-fn percent(count: usize, all: usize) -> f64 {
-    if all == 0 {
-        return 0.0;
-    }
-    hundredths(100.0 * count as f64 / all as f64)
 }

@@ -1,6 +1,5 @@
 //! The classic Swarm, as its manager sees it.
 
-use crate::check::limits;
 use crate::check::swarm::Expected;
 use crate::service::swarm::{Classic, Engine};
 use crate::status::{Findings, Outcome, Perfdata, Status, Unit, counted};
@@ -40,12 +39,7 @@ pub(super) fn judge(classic: &Classic, expected: &Expected<'_>) -> Result<Outcom
         }
         if let Some(count) = engine.containers {
             all_containers = all_containers.saturating_add(count);
-            let status = expected.containers.judge(count);
-            let reached = limits::reached(&expected.containers, status);
-            let count_of = counted(count, "container");
-            findings.add(status, format!("{name} has {count_of}{reached}"));
-            let figure = Perfdata::new(format!("{name} containers"), count, Unit::None);
-            perfdata.push(figure.thresholds(expected.containers.thresholds()).min(0));
+            expected.judge(name, count, &mut findings, &mut perfdata);
         } else if expected.counts_containers() {
             let what = format!("{name} does not tell how many containers it has");
             findings.add(Status::Unknown, what);

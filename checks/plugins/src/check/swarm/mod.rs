@@ -12,7 +12,7 @@ use crate::service::ServiceError;
 use crate::service::docker::{self, Info};
 use crate::service::http::{self, Http};
 use crate::service::swarm::Classic;
-use crate::status::{Limits, Outcome, Status};
+use crate::status::{Findings, Limits, Outcome, Perfdata, Status, Unit, counted};
 
 /// See `docs/checks/check-swarm.md`.
 pub(super) static CHECK: Check = Check {
@@ -73,6 +73,16 @@ impl Expected<'_> {
     /// Whether containers are counted.
     fn counts_containers(&self) -> bool {
         self.containers.warning().is_some() || self.containers.critical().is_some()
+    }
+
+    /// Judges how many containers a node has.
+    fn judge(&self, name: &str, count: u64, findings: &mut Findings, perfdata: &mut Vec<Perfdata>) {
+        let status = self.containers.judge(count);
+        let reached = limits::reached(&self.containers, status);
+        let containers = counted(count, "container");
+        findings.add(status, format!("{name} has {containers}{reached}"));
+        let figure = Perfdata::new(format!("{name} containers"), count, Unit::None);
+        perfdata.push(figure.thresholds(self.containers.thresholds()).min(0));
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use crate::check::limits;
 use crate::check::swarm::Expected;
 use crate::context::Context;
 use crate::service::http::Http;
@@ -114,12 +113,7 @@ fn nodes(
                 .get(node.id.as_str())
                 .copied()
                 .unwrap_or_default();
-            let status = expected.containers.judge(count);
-            let reached = limits::reached(&expected.containers, status);
-            let count_of = counted(count, "container");
-            findings.add(status, format!("{name} has {count_of}{reached}"));
-            let figure = Perfdata::new(format!("{name} containers"), count, Unit::None);
-            perfdata.push(figure.thresholds(expected.containers.thresholds()).min(0));
+            expected.judge(name, count, findings, perfdata);
         }
     }
     for name in &expected.nodes {

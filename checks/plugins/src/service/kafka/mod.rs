@@ -23,6 +23,7 @@ pub use messages::{Code, Group, Metadata, Partition, Topic, TopicPartition};
 use crate::context::Context;
 use crate::service::ServiceError;
 use crate::service::server::Server;
+use crate::status::listed;
 use broker::Broker;
 use messages::{Api, ByTopic, OfPartitions};
 use wire::Writer;
@@ -77,14 +78,10 @@ impl<T> Found<T> {
 #[must_use]
 pub fn named(partitions: &[TopicPartition]) -> String {
     const NAMED: usize = 3;
-    let some = partitions.iter().take(NAMED);
-    let mut words: Vec<String> = some
-        .map(|(topic, number)| format!("{topic}-{number}"))
-        .collect();
-    if let more @ 1.. = partitions.len().saturating_sub(NAMED) {
-        words.push(format!("{more} more"));
-    }
-    words.join(", ")
+    let (some, rest) = partitions.split_at(partitions.len().min(NAMED));
+    let name = |(topic, number): &TopicPartition| format!("{topic}-{number}");
+    let names: Vec<String> = some.iter().map(name).collect();
+    listed(&names, rest.len())
 }
 
 impl<'c> Cluster<'c> {

@@ -196,6 +196,10 @@ pub fn memory_of(printed: &str) -> Result<Memory, Misunderstood> {
             *sum = sum.saturating_add(more);
         }
     }
+    // Of no node at all, which must not look like 0.
+    if memory.total == 0 {
+        return Err(Misunderstood::Lacks("RealMemory"));
+    }
     Ok(memory)
 }
 

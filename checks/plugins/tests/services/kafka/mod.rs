@@ -298,7 +298,7 @@ fn ten_thousand_topics() {
     says(
         &["check-kafka", "--server", &at],
         "CheckKafka WARNING: 30000 of 30000 partitions under-replicated, not on broker 2, 3: \
-         topic-0-0, topic-0-1, topic-0-2, 29997 more, threshold 1",
+         topic-0-0, topic-0-1, topic-0-2, and 29997 more, threshold 1",
         1,
     );
     says(

@@ -117,6 +117,54 @@ fn one_that_fails_or_hangs_hides_nothing() {
     );
 }
 
+/// The same of figures, and of a daemon whose controller does not tell its version.
+#[test]
+fn one_that_fails_or_hangs_hides_no_figures() {
+    let bin = Bin::with(&[]);
+    let metrics = ["metrics-slurm", "-s", "s", "--timeout", "6"];
+    let has = |bin: &Bin, with: &[&str], without: &[&str], why: &str| {
+        let (text, status) = bin.said(&metrics);
+        for line in with {
+            assert!(text.contains(&format!("\n{line} ")), "{line}: {text}");
+        }
+        for line in without {
+            assert!(!text.contains(&format!("\n{line}")), "{line}: {text}");
+        }
+        assert!(text.contains(why) && status == 0, "{why}: {text}");
+    };
+    let (nodes, partition) = ("s.nodes.total", "s.partitions.odd.nodes.total");
+    bin.script("squeue", "exec sleep 1000");
+    let why = "metrics-slurm: cannot ask BIN/squeue: no answer within ";
+    let jobs = ["s.jobs", "s.partitions.odd.jobs"];
+    has(&bin, &[nodes, partition, "s.memory.total"], &jobs, why);
+    let bin = Bin::with(&[]);
+    bin.script("sinfo", "exec sleep 1000");
+    let why = "metrics-slurm: cannot ask BIN/sinfo: no answer within ";
+    let with = ["s.jobs.pending", "s.memory.total"];
+    has(&bin, &with, &["s.nodes", "s.partitions"], why);
+    bin.script("squeue", "exit 7");
+    let why = "metrics-slurm: cannot ask BIN/squeue: exit status: 7";
+    has(
+        &bin,
+        &with[1..],
+        &["s.nodes", "s.partitions", "s.jobs"],
+        why,
+    );
+
+    let bin = Bin::with(&[]);
+    let script = fs::read_to_string(bin.0.path().join("scontrol")).unwrap();
+    let hangs = script.replace(
+        "'show config') say show-config ;;",
+        "'show config') exec sleep 1000 ;;",
+    );
+    assert_ne!(hangs, script);
+    bin.script("scontrol", hangs.strip_prefix("#!/bin/sh\n").unwrap());
+    let (text, status) = bin.said(&["check-slurmd", "-c", "7200", "--timeout", "3"]);
+    let known = "CheckSlurmd CRITICAL: the controller spoke to hpcg1 2 h 0 min ago, threshold 7200; \
+                 cannot ask BIN/scontrol: no answer within ";
+    assert!(text.starts_with(known) && status == 2, "{text}");
+}
+
 #[test]
 fn commands_that_say_too_much() {
     // More than a pipe holds, on the one that is not read first.
@@ -213,8 +261,11 @@ const HANGS: &str = "cd \"${0%/*}\"\n\
 fn what_hangs_is_ended_with_all_that_it_has_started() {
     let ends = |name: &'static str| {
         let bin = Bin::each(HANGS);
-        // One of its three questions has a third of the time.
-        let time = if name == "check-slurm" { "9" } else { "3" };
+        // The first of several questions has a third of the time.
+        let time = match name {
+            "check-slurm" | "metrics-slurm" => "9",
+            _ => "3",
+        };
         let (text, status) = bin.said(&[name, "--timeout", time]);
         let why = "cannot ask BIN/scontrol: no answer within 2.";
         assert!(text.contains(why) && status == 3, "{name}: {text}");
