@@ -73,6 +73,15 @@ fn clients_that_are_turned_away_are_told_once() {
     assert_eq!(code, 3);
 }
 
+/// The files in which something is remembered.
+fn kept(dir: &str) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_some_and(|suffix| suffix == "json"))
+        .collect()
+}
+
 #[test]
 fn checks_that_are_told_something_else_remember_for_themselves() {
     let dir = tempfile::tempdir().unwrap();
@@ -86,7 +95,7 @@ fn checks_that_are_told_something_else_remember_for_themselves() {
         says(&one, line, status);
         says(&other, line, status);
     }
-    assert_eq!(std::fs::read_dir(state).unwrap().count(), 2);
+    assert_eq!(kept(state).len(), 2);
 }
 
 #[test]
@@ -96,9 +105,10 @@ fn a_memory_that_was_lost_is_told() {
     let server = with_info(&master());
     let args = ["check-redis", "--server", &server, "--state-dir", state];
     says(&args, FIRST, 0);
-    let kept = std::fs::read_dir(state).unwrap().next().unwrap();
-    let kept = kept.unwrap().path();
-    std::fs::write(&kept, "{").unwrap();
+    let [kept] = &kept(state)[..] else {
+        panic!("one file is kept");
+    };
+    std::fs::write(kept, "{").unwrap();
     says(
         &args,
         &format!(
@@ -140,8 +150,7 @@ fn a_dry_run_names_the_server_that_the_settings_name() {
     let server = with_info(&master());
     std::fs::write(file, format!("{{\"redis\": \"redis://{server}\"}}")).unwrap();
     says(&args, FIRST, 0);
-    let kept = std::fs::read_dir(state).unwrap().next().unwrap();
-    let kept = kept.unwrap().path().display().to_string();
+    let kept = kept(state)[0].display().to_string();
     let of = |place: &str| {
         format!("CheckRedis would look at:\n  redis of {file}\n  PING and INFO of {place}\n  ")
     };
