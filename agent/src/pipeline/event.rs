@@ -500,6 +500,8 @@ mod tests {
             let news = checks.event(&result(&check), Attributes::new(), now);
             let event = news.unwrap().event;
             assert_eq!((event.action, event.status()), (Action::Create, 0));
+            let event = serde_json::to_value(event).unwrap();
+            assert_eq!(event.get("last_state_change"), None, "as in Sensu");
         }
     }
 
