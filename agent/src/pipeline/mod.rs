@@ -150,13 +150,15 @@ impl Pipeline {
     }
 
     fn write(&self) {
-        self.unwritten.set(Unwritten::Nothing);
         let Some(memory) = &self.memory else {
             return;
         };
-        if let Err(error) = memory.write(&self.checks.borrow()) {
-            let data = json!({ "path": memory.path(), "error": error.to_string() });
-            self.say_once("events cannot be remembered", data);
+        match memory.write(&self.checks.borrow()) {
+            Ok(()) => self.unwritten.set(Unwritten::Nothing),
+            Err(error) => {
+                let data = json!({ "path": memory.path(), "error": error.to_string() });
+                self.say_once("events cannot be remembered", data);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! `handlers`: who is told, when the agent is its own server.
 
+use super::check::read_windows;
 use super::reader::{Reader, is_name};
 use serde_json::Value;
 use std::time::Duration;
@@ -67,11 +68,12 @@ impl Handler {
                 Kind::Udp(host, port)
             }
             "set" => Kind::Set(owned(reader.strings("handlers").unwrap_or_default())),
-            other => Kind::Foreign(other.to_owned()),
+            // What it wants else is between it and a server.
+            other => return Some(Self::foreign(name, other)),
         };
         let usual = match kind {
-            Kind::Pipe(_) | Kind::Set(_) | Kind::Foreign(_) => DEFAULT_TIMEOUT,
             Kind::Tcp(..) | Kind::Udp(..) => SOCKET_TIMEOUT,
+            Kind::Pipe(_) | Kind::Set(_) | Kind::Foreign(_) => DEFAULT_TIMEOUT,
         };
         let one = reader.string("filter");
         // As in Sensu: not both.
@@ -88,6 +90,19 @@ impl Handler {
             handles_flapping: reader.boolean("handle_flapping").unwrap_or(false),
             mutator: reader.string("mutator").map(str::to_owned),
         })
+    }
+
+    fn foreign(name: &str, kind: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: Kind::Foreign(kind.to_owned()),
+            timeout: DEFAULT_TIMEOUT,
+            filters: Vec::new(),
+            subdue: Value::Null,
+            severities: None,
+            handles_flapping: false,
+            mutator: None,
+        }
     }
 }
 
@@ -151,6 +166,9 @@ impl Filter {
             .map(|child| child.object().clone());
         if attributes.is_none() {
             reader.problem("attributes", "must be a hash");
+        }
+        if let Some(mut when) = reader.child("when") {
+            read_windows(&mut when);
         }
         Self {
             name: name.to_owned(),
