@@ -59,7 +59,7 @@ const ENDINGS: [&str; 13] = [
 ];
 
 /// A copy of `attributes` for logs and screens: without the values of `keys`, of [`DEFAULT_KEYS`]
-/// and of all keys that sound like theirs, and without what [`without_secrets`] takes out.
+/// and of all keys that sound like theirs, and without the secrets within texts.
 #[must_use]
 pub fn shown<K: AsRef<str>>(attributes: &Attributes, keys: &[K]) -> Attributes {
     let secret = |key: &str| keys.iter().any(|secret| secret.as_ref() == key) || sounds_secret(key);
