@@ -67,14 +67,15 @@ impl Groups {
 }
 
 /// Runs `sh -c COMMAND` with these variables beside the agent's own and `input`
-/// on standard input, within `limits`.
+/// on standard input, within `limits`. The input is dropped as soon as the command has it, or is
+/// known never to take it.
 ///
 /// Never fails: what prevents a command from starting is an execution with
 /// status 3, one that overruns its limit has status 2, as Sensu has it.
 pub async fn run_command(
     command: &str,
     variables: &Variables,
-    input: Option<Vec<u8>>,
+    input: Option<impl AsRef<[u8]>>,
     limits: Limits,
     groups: &Groups,
 ) -> Execution {
@@ -118,7 +119,7 @@ fn start(
 async fn run(
     mut child: Child,
     mut output: pipe::Receiver,
-    input: Option<Vec<u8>>,
+    input: Option<impl AsRef<[u8]>>,
     limits: Limits,
     groups: &Groups,
 ) -> (String, i64) {
@@ -224,9 +225,11 @@ impl Output {
 }
 
 /// Writes the input; a command that does not read it is none of our business.
-async fn feed(stdin: Option<ChildStdin>, input: Option<Vec<u8>>) {
+async fn feed(stdin: Option<ChildStdin>, input: Option<impl AsRef<[u8]>>) {
     if let (Some(mut stdin), Some(input)) = (stdin, input) {
-        drop(stdin.write_all(&input).await);
+        drop(stdin.write_all(input.as_ref()).await);
+        // The end of it is a part of it.
+        drop(stdin);
     }
 }
 
@@ -322,11 +325,15 @@ mod tests {
             ("Execution timed out", 2)
         );
         let grandchild = std::fs::read_to_string(pids).unwrap();
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", grandchild.trim()));
-        assert!(
-            stat.as_ref().map_or(true, |stat| stat.contains(") Z ")),
-            "{stat:?}"
-        );
+        let stat = format!("/proc/{}/stat", grandchild.trim());
+        let is_dead = || std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
+        // It was sent KILL, and dies when the kernel gets to it.
+        let dies = async {
+            while !is_dead() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(LONG, dies).await.unwrap();
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -1,28 +1,38 @@
 //! Which handler wants which event.
 
+use super::News;
+use crate::schedule;
+use crate::settings::handler::EVAL;
 use crate::settings::{Filter, Handler};
+use chrono::{DateTime, Local};
 use serde_json::Value;
-use venus_event::{Action, Attributes, Event, Severity};
+use venus_event::occurrences::{self, Turn};
+use venus_event::{Action, Attributes, Event};
 
 /// Sensu's own filter: the first time, from time to time, and the end.
-const OCCURRENCES: &str = "occurrences";
+pub(super) const OCCURRENCES: &str = "occurrences";
 
-/// Whether an event goes to a handler; if not, why.
+/// Whether an event goes to a handler at `now`; if not, why.
 pub(super) fn judge(
     handler: &Handler,
     filters: &[Filter],
-    event: &Event,
+    news: &News,
+    now: DateTime<Local>,
 ) -> Result<(), &'static str> {
+    let event = &news.event;
     if event.action == Action::Flapping && !handler.handles_flapping {
         return Err("the check flaps");
     }
-    if !wants_severity(handler, event) {
+    if !wants_severity(handler, news) {
         return Err("its severity is not one of the handler's");
     }
+    if schedule::handler_subdued(&handler.subdue, now) {
+        return Err("the handler is subdued");
+    }
     for name in &handler.filters {
-        let passes = match filters.iter().find(|filter| filter.name == *name) {
-            Some(filter) => has_all(&filter.attributes, event) != filter.negate,
-            None if name == OCCURRENCES => occurs_enough(event),
+        let passes = match find(filters, name) {
+            Some(filter) => !is_asked(filter, now) || has_all(filter, event) != filter.negate,
+            None if name == OCCURRENCES => occurrences::judge(event) == Turn::Due,
             // Sensu lets events pass that meet a filter it does not have.
             None => true,
         };
@@ -33,65 +43,57 @@ pub(super) fn judge(
     Ok(())
 }
 
+/// The filter of a name.
+pub(super) fn find<'a>(filters: &'a [Filter], name: &str) -> Option<&'a Filter> {
+    filters.iter().find(|filter| filter.name == name)
+}
+
+fn is_asked(filter: &Filter, now: DateTime<Local>) -> bool {
+    let when = filter.when.as_ref();
+    when.is_none_or(|windows| schedule::is_within(windows, now))
+}
+
 /// An end is wanted by whoever wanted something of what came before it.
-fn wants_severity(handler: &Handler, event: &Event) -> bool {
+fn wants_severity(handler: &Handler, news: &News) -> bool {
     let Some(wanted) = &handler.severities else {
         return true;
     };
-    if event.action != Action::Resolve {
-        return wanted.contains(&event.severity());
-    }
-    let history = event.check.get("history").and_then(Value::as_array);
-    let statuses = history.into_iter().flatten().rev().skip(1);
-    let statuses = statuses.filter_map(|status| status.as_str()?.parse().ok());
-    let since = statuses.take_while(|status: &i64| *status != 0);
-    let mut since = since.map(Severity::of);
-    since.any(|severity| wanted.contains(&severity))
+    let is_end = news.event.action == Action::Resolve;
+    let mut before = news.severities.iter();
+    wanted.contains(&news.event.severity())
+        || (is_end && before.any(|severity| wanted.contains(severity)))
 }
 
-/// From the `occurrences`th time in a row (default 1), then once every `refresh` seconds (default
-/// 1800); a recovery only of what was let through.
-fn occurs_enough(event: &Event) -> bool {
-    let number = |key: &str, default: u64| {
-        event
-            .check
-            .get(key)
-            .and_then(Value::as_u64)
-            .filter(|number| *number > 0)
-            .unwrap_or(default)
-    };
-    let first = number("occurrences", 1);
-    match event.action {
-        Action::Resolve => event.occurrences_watermark >= first,
-        Action::Create | Action::Flapping => {
-            let every = number("refresh", 1800) / number("interval", 30);
-            match event.occurrences.checked_sub(first) {
-                None => false,
-                Some(0) => true,
-                Some(since) => every == 0 || since % every == 0,
-            }
-        }
-    }
-}
-
-/// Whether an event has these attributes, at any depth.
-fn has_all(wanted: &Value, event: &Event) -> bool {
+/// Whether an event has the attributes of a filter, at any depth.
+fn has_all(filter: &Filter, event: &Event) -> bool {
     // An event is made of JSON, which can be written.
     let event = serde_json::to_value(event).unwrap_or_default();
-    has(wanted, Some(&event))
+    has(&filter.attributes, event.as_object())
 }
 
-fn has(wanted: &Value, is: Option<&Value>) -> bool {
-    match wanted {
-        Value::Object(wanted) => {
-            let is = is.and_then(Value::as_object);
-            let of = |key: &str| is.and_then(|is: &Attributes| is.get(key));
-            wanted.iter().all(|(key, value)| has(value, of(key)))
+fn has(wanted: &Value, is: Option<&Attributes>) -> bool {
+    let wanted = wanted.as_object().into_iter().flatten();
+    wanted.into_iter().all(|(key, wanted)| {
+        let is = is.and_then(|is| is.get(key)).unwrap_or(&Value::Null);
+        match (wanted, is) {
+            (Value::Object(_), Value::Object(is)) => has(wanted, Some(is)),
+            // Ruby, which a server would run; what cannot be told is no.
+            (Value::String(text), _) if text.starts_with(EVAL) => false,
+            (wanted, is) => wanted == is || is_same_text(wanted, is),
         }
-        // Ruby, which a server would run; what cannot be told is no.
-        Value::String(text) if text.starts_with("eval:") => false,
-        wanted => is == Some(wanted),
-    }
+    })
+}
+
+/// Sensu takes what reads alike for equal, `2` and `"2"`.
+fn is_same_text(one: &Value, other: &Value) -> bool {
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Null => Some(String::new()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Array(_) | Value::Object(_) => None,
+    };
+    let texts = text(one).zip(text(other));
+    texts.is_some_and(|(one, other)| one == other)
 }
 
 #[cfg(test)]
@@ -99,7 +101,9 @@ mod tests {
     use super::*;
     use crate::settings::Settings;
     use serde_json::json;
+    use venus_event::Severity;
 
+    /// At noon of a Monday.
     fn passes(handler: &Value, filters: &Value, event: &Value) -> bool {
         let mut handler = handler.clone();
         handler["type"] = json!("pipe");
@@ -113,7 +117,7 @@ mod tests {
         let settings = settings.as_object().unwrap().clone();
         let settings = Settings::compile(settings, Vec::new()).unwrap();
         let mut whole = json!({
-            "client": {"name": "venus001", "rack": {"row": "r1"}},
+            "client": {"name": "venus001", "rack": {"row": "r1"}, "slot": 7},
             "check": {"name": "k", "status": 2, "interval": 10, "history": ["0", "1", "2"]},
             "occurrences": 1,
         });
@@ -124,8 +128,18 @@ mod tests {
         for part in ["action", "occurrences", "occurrences_watermark"] {
             whole[part] = event[part].clone();
         }
-        let event = Event::from_json(whole.to_string().as_bytes()).unwrap();
-        judge(&settings.handlers[0], &settings.filters, &event).is_ok()
+        let since = event["since"].as_array().cloned().unwrap_or_default();
+        let news = News {
+            event: Event::from_json(whole.to_string().as_bytes()).unwrap(),
+            severities: since
+                .iter()
+                .map(|status| Severity::of(status.as_i64().unwrap()))
+                .collect(),
+        };
+        let noon = chrono::NaiveDate::from_ymd_opt(2016, 1, 18).unwrap();
+        let noon = noon.and_hms_opt(12, 0, 0).unwrap();
+        let noon = noon.and_local_timezone(Local).unwrap();
+        judge(&settings.handlers[0], &settings.filters, &news, noon).is_ok()
     }
 
     #[test]
@@ -134,9 +148,18 @@ mod tests {
         let none = json!({});
         assert!(passes(&critical, &none, &none));
         assert!(!passes(&critical, &none, &json!({"check": {"status": 1}})));
-        let end = |history: Value| json!({"action": "resolve", "check": {"status": 0, "history": history}});
-        assert!(passes(&critical, &none, &end(json!(["0", "2", "1", "0"]))));
-        assert!(!passes(&critical, &none, &end(json!(["2", "0", "1", "0"]))));
+        let end =
+            |since: Value| json!({"action": "resolve", "check": {"status": 0}, "since": since});
+        assert!(passes(&critical, &none, &end(json!([1, 2]))));
+        assert!(!passes(&critical, &none, &end(json!([1]))));
+        assert!(passes(
+            &json!({"severities": ["ok"]}),
+            &none,
+            &end(json!([1]))
+        ));
+        let unknown = json!({"severities": ["unknown"]});
+        assert!(passes(&unknown, &none, &json!({"check": {"status": 127}})));
+        assert!(!passes(&json!({"severities": []}), &none, &none));
     }
 
     #[test]
@@ -151,6 +174,56 @@ mod tests {
         assert!(passes(&handler, &none, &none), "one that is not there");
         let eval = json!({"row": {"attributes": {"occurrences": "eval: value == 1"}}});
         assert!(!passes(&handler, &eval, &none));
+    }
+
+    #[test]
+    fn i_what_reads_alike_is_equal_to_a_filter() {
+        let is = |attributes: Value| {
+            let filters = json!({"f": {"attributes": attributes}});
+            passes(&json!({"filter": "f"}), &filters, &json!({}))
+        };
+        assert!(is(json!({"client": {"slot": "7"}, "check": {"status": 2}})));
+        assert!(is(
+            json!({"check": {"status": "2", "history": ["0", "1", "2"]}})
+        ));
+        assert!(is(json!({"client": {"nothing": null}})));
+        assert!(!is(json!({"client": {"slot": 8}})));
+        assert!(!is(json!({"client": {"nothing": {"x": 1}}})));
+        assert!(!is(json!({"client": {"rack": "r1"}})));
+    }
+
+    #[test]
+    fn i_of_filter_and_filters_the_latter_is_taken() {
+        let filters = json!({
+            "ours": {"attributes": {"client": {"name": "venus001"}}},
+            "others": {"attributes": {"client": {"name": "another"}}},
+        });
+        let none = json!({});
+        let handler = json!({"filter": "others", "filters": ["ours"]});
+        assert!(passes(&handler, &filters, &none));
+        assert!(!passes(
+            &json!({"filters": ["ours", "others"]}),
+            &filters,
+            &none
+        ));
+    }
+
+    #[test]
+    fn i_outside_its_windows_a_filter_is_not_asked() {
+        let handler = json!({"filter": "f"});
+        let filter = |begin: &str| {
+            let windows = json!({"days": {"all": [{"begin": begin, "end": "5PM"}]}});
+            json!({"f": {"attributes": {"client": {"name": "another"}}, "when": windows}})
+        };
+        assert!(!passes(&handler, &filter("9AM"), &json!({})));
+        assert!(passes(&handler, &filter("1PM"), &json!({})));
+    }
+
+    #[test]
+    fn i_a_handler_is_told_nothing_while_it_is_subdued() {
+        let handler = |end: &str| json!({"subdue": {"begin": "9AM", "end": end}});
+        assert!(!passes(&handler("5PM"), &json!({}), &json!({})));
+        assert!(passes(&handler("11AM"), &json!({}), &json!({})));
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! What is remembered of checks, in a file, so that a restart neither repeats nor forgets.
 
 use super::Checks;
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+/// Names of checks and of what they are about are nobody else's business.
+const MODE: u32 = 0o600;
 
 /// A file for the checks of one client.
 #[derive(Debug)]
@@ -34,7 +38,12 @@ impl Memory {
             fs::create_dir_all(dir)?;
         }
         let unfinished = self.path.with_added_extension("new");
-        fs::write(&unfinished, serde_json::to_vec(checks)?)?;
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(true).mode(MODE);
+        let mut file = options.open(&unfinished)?;
+        // One that was left behind may have had another.
+        file.set_permissions(Permissions::from_mode(MODE))?;
+        file.write_all(&serde_json::to_vec(checks)?)?;
         fs::rename(unfinished, &self.path)
     }
 

@@ -8,7 +8,7 @@ mod timetable;
 
 pub use plan::Plan;
 pub use splay::splay;
-pub use subdue::{DAYS, TimeOfDay, subdued};
+pub use subdue::{DAYS, TimeOfDay, handler_subdued, is_within, subdued};
 pub use timetable::Timetable;
 
 use croner::Cron;

@@ -18,31 +18,56 @@ pub const DAYS: [&str; 7] = [
     "sunday",
 ];
 
-/// Whether `check` is subdued at `now`: within one of the windows of this day,
-/// or of `all` days. A window whose end is before its begin crosses midnight.
+/// Whether `check` is subdued at `now`.
 #[must_use]
 pub fn subdued(check: &Attributes, now: DateTime<Local>) -> bool {
-    let days = check.get("subdue").and_then(|subdue| subdue.get("days"));
-    let weekday = usize::try_from(now.weekday().num_days_from_monday()).unwrap_or_default();
-    let today = DAYS.get(weekday).copied().unwrap_or_default();
-    let seconds = i64::from(now.num_seconds_from_midnight());
-    let offset = i64::from(now.offset().local_minus_utc());
-    ["all", today]
+    let windows = check.get("subdue");
+    windows.is_some_and(|windows| is_within(windows, now))
+}
+
+/// Whether `now` is within one of the windows `{"days": {DAY: [{"begin", "end"}]}}` of this day, or
+/// of `all` days. A window whose end is before its begin crosses midnight.
+#[must_use]
+pub fn is_within(windows: &Value, now: DateTime<Local>) -> bool {
+    let days = windows.get("days");
+    ["all", today(now)]
         .iter()
         .filter_map(|day| days?.get(day)?.as_array())
         .flatten()
-        .any(|window| {
-            let time = |key| {
-                let text = window.get(key).and_then(Value::as_str);
-                text.and_then(TimeOfDay::parse)
-                    .map(|time| time.local(offset))
-            };
-            match (time("begin"), time("end")) {
-                (Some(begin), Some(end)) if begin <= end => begin <= seconds && seconds <= end,
-                (Some(begin), Some(end)) => begin <= seconds || seconds <= end,
-                _ => false,
-            }
-        })
+        .any(|window| covers(window, now))
+}
+
+/// Whether a handler is subdued at `now`, in the form of Sensu 0.21: `begin` and `end`, or an array
+/// of `days`, but for `exceptions`. The form of later ones will do as well.
+#[must_use]
+pub fn handler_subdued(condition: &Value, now: DateTime<Local>) -> bool {
+    let listed = |key| condition.get(key).and_then(Value::as_array);
+    let days = listed("days").into_iter().flatten();
+    let mut days = days.filter_map(Value::as_str);
+    let is_subdued = covers(condition, now) || days.any(|day| day.eq_ignore_ascii_case(today(now)));
+    let mut exceptions = listed("exceptions").into_iter().flatten();
+    (is_subdued && !exceptions.any(|window| covers(window, now))) || is_within(condition, now)
+}
+
+fn today(now: DateTime<Local>) -> &'static str {
+    let weekday = usize::try_from(now.weekday().num_days_from_monday()).unwrap_or_default();
+    DAYS.get(weekday).copied().unwrap_or_default()
+}
+
+/// Whether `now` is from `begin` to `end` of a window.
+fn covers(window: &Value, now: DateTime<Local>) -> bool {
+    let seconds = i64::from(now.num_seconds_from_midnight());
+    let offset = i64::from(now.offset().local_minus_utc());
+    let time = |key| {
+        let text = window.get(key).and_then(Value::as_str);
+        text.and_then(TimeOfDay::parse)
+            .map(|time| time.local(offset))
+    };
+    match (time("begin"), time("end")) {
+        (Some(begin), Some(end)) if begin <= end => begin <= seconds && seconds <= end,
+        (Some(begin), Some(end)) => begin <= seconds || seconds <= end,
+        _ => false,
+    }
 }
 
 /// A time of day, in a zone or in the host's own.
@@ -182,5 +207,21 @@ mod tests {
         ] {
             assert_eq!(TimeOfDay::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn i_a_handler_is_subdued_as_sensu_0_21_has_it() {
+        // A Monday.
+        let is = |condition: Value| handler_subdued(&condition, at(0, 12, 0));
+        assert!(is(json!({"begin": "9AM", "end": "5PM"})));
+        assert!(!is(json!({"begin": "5PM", "end": "9AM"})));
+        assert!(is(json!({"days": ["Monday", "sunday"]})));
+        assert!(!is(json!({"days": ["tuesday"]})));
+        let lunch = json!([{"begin": "11:30 AM", "end": "12:30 PM"}]);
+        assert!(!is(json!({"days": ["monday"], "exceptions": lunch})));
+        assert!(is(
+            json!({"days": {"monday": [{"begin": "9AM", "end": "5PM"}]}})
+        ));
+        assert!(!is(json!({})));
     }
 }

@@ -87,7 +87,7 @@ fn read_execution(reader: &mut Reader<'_>) {
         read_hooks(&mut hooks);
     }
     if let Some(mut subdue) = reader.child("subdue") {
-        read_subdue(&mut subdue);
+        read_windows(&mut subdue);
     }
     reader.boolean("truncate_output");
     reader.positive("truncate_output_length");
@@ -147,9 +147,10 @@ fn read_hooks(hooks: &mut Reader<'_>) {
     }
 }
 
-fn read_subdue(subdue: &mut Reader<'_>) {
-    let Some(mut days) = subdue.child("days") else {
-        subdue.problem("days", "must be a hash");
+/// `{"days": {DAY: [{"begin", "end"}]}}`, of checks and of filters.
+pub(super) fn read_windows(windows: &mut Reader<'_>) {
+    let Some(mut days) = windows.child("days") else {
+        windows.problem("days", "must be a hash");
         return;
     };
     for day in days.object().keys() {

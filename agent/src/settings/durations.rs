@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use venus_event::Attributes;
 
 /// Attributes that are seconds, of checks (and what is the same in hooks), of
-/// handlers, and of `venus`.
+/// handlers and mutators, and of `venus`.
 const CHECK: [&str; 5] = ["interval", "timeout", "ttl", "refresh", "check_timeout"];
 
 /// Replaces every duration that can be read by seconds; the rest is left to
 /// the validation.
 pub(super) fn to_seconds(settings: &mut Attributes) {
-    for plural in ["checks", "handlers"] {
+    for plural in ["checks", "handlers", "mutators"] {
         let entries = settings.get_mut(plural).and_then(Value::as_object_mut);
         for (_, entry) in entries.into_iter().flatten() {
             replace(entry, &CHECK);

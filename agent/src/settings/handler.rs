@@ -1,5 +1,6 @@
 //! `handlers`: who is told, when the agent is its own server.
 
+use super::check::read_windows;
 use super::reader::{Reader, is_name};
 use serde_json::Value;
 use std::time::Duration;
@@ -16,12 +17,14 @@ pub struct Handler {
     pub timeout: Duration,
     /// The names of the filters that stand before it.
     pub filters: Vec<String>,
+    /// When it is told nothing; null for never.
+    pub subdue: Value,
     /// Which severities it wants, if not all.
     pub severities: Option<Vec<Severity>>,
     /// Whether it gets events of checks that flap.
     pub handles_flapping: bool,
-    /// What it is told.
-    pub mutator: Mutator,
+    /// The name of what makes of an event what it is told; none for the event as JSON.
+    pub mutator: Option<String>,
 }
 
 /// How a handler is told.
@@ -35,27 +38,19 @@ pub enum Kind {
     Udp(String, u16),
     /// All of these are told.
     Set(Vec<String>),
-}
-
-/// What of an event a handler gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mutator {
-    /// The event as JSON.
-    Json,
-    /// What the check printed.
-    OnlyCheckOutput,
-    /// One that only a Sensu server has.
-    Unknown(String),
+    /// In a way that only a Sensu server has.
+    Foreign(String),
 }
 
 /// Sensu waits for ever; a handler that hangs would pile up.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
+/// How Ruby begins among the attributes of a filter.
+pub(crate) const EVAL: &str = "eval:";
 /// As Sensu has it, for a connection.
 const SOCKET_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Handler {
-    /// Reads one entry of `handlers`. A type that only a Sensu server has is
-    /// none of ours and gives nothing.
+    /// Reads one entry of `handlers`; none where it is wrong.
     pub fn read(name: &str, reader: &mut Reader<'_>) -> Option<Self> {
         if !is_name(name) {
             reader.complain(format!(
@@ -73,27 +68,41 @@ impl Handler {
                 Kind::Udp(host, port)
             }
             "set" => Kind::Set(owned(reader.strings("handlers").unwrap_or_default())),
-            _ => return None,
+            // What it wants else is between it and a server.
+            other => return Some(Self::foreign(name, other)),
         };
         let usual = match kind {
-            Kind::Pipe(_) | Kind::Set(_) => DEFAULT_TIMEOUT,
             Kind::Tcp(..) | Kind::Udp(..) => SOCKET_TIMEOUT,
+            Kind::Pipe(_) | Kind::Set(_) | Kind::Foreign(_) => DEFAULT_TIMEOUT,
         };
-        let one = reader.string("filter").into_iter();
-        let filters = one.chain(reader.strings("filters").unwrap_or_default());
+        let one = reader.string("filter");
+        // As in Sensu: not both.
+        let filters = reader
+            .strings("filters")
+            .unwrap_or_else(|| one.into_iter().collect());
         Some(Self {
             name: name.to_owned(),
             kind,
             timeout: reader.seconds("timeout").unwrap_or(usual),
             filters: owned(filters),
+            subdue: reader.get("subdue").cloned().unwrap_or_default(),
             severities: severities(reader),
             handles_flapping: reader.boolean("handle_flapping").unwrap_or(false),
-            mutator: match reader.string("mutator") {
-                None | Some("json") => Mutator::Json,
-                Some("only_check_output") => Mutator::OnlyCheckOutput,
-                Some(other) => Mutator::Unknown(other.to_owned()),
-            },
+            mutator: reader.string("mutator").map(str::to_owned),
         })
+    }
+
+    fn foreign(name: &str, kind: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: Kind::Foreign(kind.to_owned()),
+            timeout: DEFAULT_TIMEOUT,
+            filters: Vec::new(),
+            subdue: Value::Null,
+            severities: None,
+            handles_flapping: false,
+            mutator: None,
+        }
     }
 }
 
@@ -145,6 +154,8 @@ pub struct Filter {
     pub attributes: Value,
     /// Whether what has all of it is kept back, and the rest let through.
     pub negate: bool,
+    /// The times of day at which it is asked at all, if not always.
+    pub when: Option<Value>,
 }
 
 impl Filter {
@@ -156,10 +167,52 @@ impl Filter {
         if attributes.is_none() {
             reader.problem("attributes", "must be a hash");
         }
+        if let Some(mut when) = reader.child("when") {
+            read_windows(&mut when);
+        }
         Self {
             name: name.to_owned(),
             attributes: Value::Object(attributes.unwrap_or_default()),
             negate: reader.boolean("negate").unwrap_or(false),
+            when: reader.get("when").cloned(),
         }
+    }
+
+    /// An attribute that is Ruby to be run, which only a Sensu server does.
+    #[must_use]
+    pub fn ruby(&self) -> Option<&str> {
+        ruby(&self.attributes)
+    }
+}
+
+fn ruby(attributes: &Value) -> Option<&str> {
+    match attributes {
+        Value::String(text) => Some(text.as_str()).filter(|text| text.starts_with(EVAL)),
+        Value::Object(inner) => inner.values().find_map(ruby),
+        _ => None,
+    }
+}
+
+/// One entry of `mutators`: a command that makes of an event what a handler is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mutator {
+    /// Name, by which handlers choose it.
+    pub name: String,
+    /// A shell command that gets the event and prints what the handler gets.
+    pub command: String,
+    /// After this long it is given up.
+    pub timeout: Duration,
+}
+
+impl Mutator {
+    /// Reads one entry of `mutators`; none where it is wrong.
+    pub fn read(name: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        let command = reader.required_string("command");
+        let timeout = reader.seconds("timeout").unwrap_or(DEFAULT_TIMEOUT);
+        Some(Self {
+            name: name.to_owned(),
+            command: command?.to_owned(),
+            timeout,
+        })
     }
 }

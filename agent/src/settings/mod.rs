@@ -21,7 +21,7 @@ pub mod venus;
 pub use check::Check;
 pub use client::Client;
 pub use current::Current;
-pub use handler::{Filter, Handler};
+pub use handler::{Filter, Handler, Mutator};
 pub use load::Environment;
 pub use rabbitmq::Broker;
 pub use reader::Problem;
@@ -64,6 +64,8 @@ pub struct Settings {
     pub graphite: Option<Graphite>,
     /// Which events handlers may want.
     pub filters: Vec<Filter>,
+    /// What makes of an event what a handler is told.
+    pub mutators: Vec<Mutator>,
     /// Where messages go.
     pub transport: Transport,
     /// What only this agent has.
@@ -93,10 +95,12 @@ impl Settings {
         let checks = read_each(&merged, "check", &mut problems, Check::read);
         let handlers = read_each(&merged, "handler", &mut problems, Handler::read);
         // Of a Sensu server's own, which an agent behind a broker does not look at.
-        let filters = if embedded {
-            read_each(&merged, "filter", &mut problems, Filter::read)
+        let (filters, mutators) = if embedded {
+            let filters = read_each(&merged, "filter", &mut problems, Filter::read);
+            let mutators = read_each(&merged, "mutator", &mut problems, Mutator::read);
+            (filters, mutators.into_iter().flatten().collect())
         } else {
-            Vec::new()
+            (Vec::new(), Vec::new())
         };
         let graphite = embedded
             .then(|| read_graphite(&merged, &mut problems))
@@ -114,6 +118,7 @@ impl Settings {
                 checks,
                 handlers: handlers.into_iter().flatten().collect(),
                 filters,
+                mutators,
                 graphite,
                 transport,
                 venus,

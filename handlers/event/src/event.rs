@@ -57,7 +57,8 @@ pub struct Event {
     pub action: Action,
     /// When the event was made, seconds since the epoch.
     pub timestamp: Option<i64>,
-    /// When the status last changed, seconds since the epoch.
+    /// When the status last changed, seconds since the epoch; none of metrics that are well.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_state_change: Option<i64>,
     /// Whether somebody silenced this client or check.
     pub silenced: bool,

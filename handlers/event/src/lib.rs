@@ -8,11 +8,13 @@
 //! |---|---|
 //! | [`result`] | what a client publishes about one run of a check |
 //! | [`event`] | what a handler gets on its standard input |
+//! | [`occurrences`] | how often an event is told |
 //! | [`severity`] | OK, WARNING, CRITICAL, UNKNOWN and which of them is worse |
 //! | [`redact`] | which values never leave the node |
 
 pub mod event;
 mod go;
+pub mod occurrences;
 pub mod redact;
 pub mod result;
 pub mod severity;

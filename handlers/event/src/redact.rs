@@ -40,13 +40,40 @@ pub fn redacted<K: AsRef<str>>(attributes: &Attributes, keys: &[K]) -> Attribute
     copy(attributes, &secret, &str::to_owned)
 }
 
-/// A copy of `attributes` for logs and screens: [`redacted`], by
-/// [`DEFAULT_KEYS`] as well, and without the passwords in URIs.
+/// Ends of further keys that nobody on the node is shown, without `_`, `-` and a last `s`:
+/// `token`, `slack_token`, `authToken`.
+const ENDINGS: [&str; 13] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "apikey",
+    "accesskey",
+    "secretkey",
+    "privatekey",
+    "webhook",
+    "webhookurl",
+    "credential",
+    "authorization",
+];
+
+/// A copy of `attributes` for logs and screens: without the values of `keys`, of [`DEFAULT_KEYS`]
+/// and of all keys that sound like theirs, and without the secrets within texts.
 #[must_use]
 pub fn shown<K: AsRef<str>>(attributes: &Attributes, keys: &[K]) -> Attributes {
-    let secret =
-        |key: &str| keys.iter().any(|secret| secret.as_ref() == key) || DEFAULT_KEYS.contains(&key);
-    copy(attributes, &secret, &without_password)
+    let secret = |key: &str| keys.iter().any(|secret| secret.as_ref() == key) || sounds_secret(key);
+    copy(attributes, &secret, &|text| without_secrets(text, &secret))
+}
+
+fn sounds_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase().replace('-', "_");
+    if DEFAULT_KEYS.contains(&key.as_str()) || key == "signature" || key.ends_with("_pass") {
+        return true;
+    }
+    let plain = key.replace('_', "");
+    let plain = plain.strip_suffix('s').unwrap_or(&plain);
+    ENDINGS.iter().any(|ending| plain.ends_with(ending))
 }
 
 fn copy(
@@ -81,20 +108,27 @@ fn copy_value(
     }
 }
 
-/// `text` with `REDACTED` in the place of the password of each URI in it
-/// (`scheme://user:password@host`), well formed or not.
-#[must_use]
-pub fn without_password(text: &str) -> String {
+/// `text` with [`REDACTED`] in the place of the password of each URI in it
+/// (`scheme://user:password@host`), well formed or not, of the path of a webhook
+/// (`https://hooks.…`), and of the value of each `KEY=VALUE` whose key is `secret`.
+fn without_secrets(text: &str, secret: &dyn Fn(&str) -> bool) -> String {
+    without_values(&without_passwords(text), secret)
+}
+
+fn without_passwords(text: &str) -> String {
     let mut parts = text.split("://");
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let end = part.find(char::is_whitespace).unwrap_or(part.len());
         let (uri, rest) = part.split_at(end);
         out.push_str("://");
-        match uri.rsplit_once('@') {
-            Some((login, host)) if login.contains(':') => {
+        match (uri.rsplit_once('@'), uri.split_once('/')) {
+            (Some((login, host)), _) if login.contains(':') => {
                 let user = login.split(':').next().unwrap_or_default();
                 out.push_str(&format!("{user}:{REDACTED}@{host}"));
+            }
+            (_, Some((host, path))) if host.starts_with("hooks.") && !path.is_empty() => {
+                out.push_str(&format!("{host}/{REDACTED}"));
             }
             _ => out.push_str(uri),
         }
@@ -103,9 +137,38 @@ pub fn without_password(text: &str) -> String {
     out
 }
 
+fn without_values(text: &str, secret: &dyn Fn(&str) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('=') {
+        out.push_str(before);
+        out.push('=');
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let key = before.rsplit(|c| !is_part(c)).next().unwrap_or_default();
+        rest = after;
+        if secret(key.trim_start_matches('-')) {
+            rest = rest.get(length_of_value(after)..).unwrap_or_default();
+            out.push_str(REDACTED);
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A quoted word, or what goes on to a blank, a quotation mark or `&`.
+fn length_of_value(text: &str) -> usize {
+    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let end = match quote {
+        Some(quote) => text.get(1..).and_then(|text| Some(text.find(quote)? + 2)),
+        None => text.find(|c: char| c.is_whitespace() || matches!(c, '&' | '"' | '\'')),
+    };
+    end.unwrap_or(text.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -126,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_shown_the_password_of_a_uri() {
+    fn nobody_is_shown_a_secret_within_a_text() {
         for (text, shown) in [
             ("amqp://sensu:hunter2@h:1/v", "amqp://sensu:REDACTED@h:1/v"),
             ("redis://:p@ss/@h", "redis://:REDACTED@h"),
@@ -135,8 +198,18 @@ mod tests {
                 "of amqp://a:REDACTED@h, amqp://c:REDACTED@i and http://host:80/",
             ),
             ("user@host", "user@host"),
+            (
+                "https://hooks.slack.com/services/T0/B0/x and https://hooks.slack.com/",
+                "https://hooks.slack.com/REDACTED and https://hooks.slack.com/",
+            ),
+            (
+                "SLACK_TOKEN=xoxb-1 handler -x=1 --api-key='a b' http://h/?a=b&token=c&d=e",
+                "SLACK_TOKEN=REDACTED handler -x=1 --api-key=REDACTED http://h/?a=b&token=REDACTED&d=e",
+            ),
+            ("a=b=c token=", "a=b=c token=REDACTED"),
+            ("token=\"é", "token=REDACTED"),
         ] {
-            assert_eq!(without_password(text), shown);
+            assert_eq!(without_secrets(text, &sounds_secret), shown);
         }
         let Value::Object(settings) = json!({
             "rabbitmq": ["amqp://u:hunter2@h"], "password": "hunter2", "pin": "hunter2",
@@ -145,5 +218,83 @@ mod tests {
         };
         let out = Value::Object(shown(&settings, &["pin"])).to_string();
         assert!(!out.contains("hunter2"), "{out}");
+    }
+
+    #[test]
+    fn what_sounds_like_a_secret_is_shown_to_nobody_and_goes_over_the_wire_as_in_sensu() {
+        let secrets = [
+            "token",
+            "slack_token",
+            "authToken",
+            "api-keys",
+            "Password",
+            "db_pass",
+            "webhook",
+            "proxy_password",
+            "signature",
+            "passphrase",
+        ];
+        for key in secrets {
+            let attributes = Attributes::from_iter([(key.to_owned(), json!("hunter2"))]);
+            assert_eq!(shown::<&str>(&attributes, &[])[key], REDACTED, "{key}");
+            let is_sensus = DEFAULT_KEYS.contains(&key);
+            let sent = &redacted(&attributes, &DEFAULT_KEYS)[key];
+            assert_eq!(sent == REDACTED, is_sensus, "{key}");
+        }
+        for key in [
+            "name",
+            "private_key_file",
+            "tokenizer",
+            "compass",
+            "keepalive",
+            "passive",
+        ] {
+            let attributes = Attributes::from_iter([(key.to_owned(), json!("hunter2"))]);
+            assert_eq!(shown::<&str>(&attributes, &[]), attributes);
+        }
+    }
+
+    /// A value with another at some depth below it.
+    fn around(inside: Value) -> impl Strategy<Value = Value> {
+        let step = prop_oneof!["[a-z]{1,5}".prop_map(Some), Just(None)];
+        proptest::collection::vec(step, 0..8).prop_map(move |steps| {
+            steps
+                .into_iter()
+                .fold(inside.clone(), |inside, key| match key {
+                    Some(key) => json!({"before": 1, key: inside, "after": [null, "x"]}),
+                    None => json!(["y", inside]),
+                })
+        })
+    }
+
+    fn secret() -> impl Strategy<Value = Value> {
+        let key = prop_oneof![
+            proptest::sample::select(&DEFAULT_KEYS[..]).prop_map(str::to_owned),
+            ("[a-zA-Z_-]{0,9}", proptest::sample::select(&ENDINGS[..]))
+                .prop_map(|(before, ending)| format!("{before}{ending}")),
+            Just("pin".to_owned()),
+        ];
+        let value = around(json!("hunter2"));
+        (key, value).prop_map(|(key, value)| json!({ key: value }))
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_is_shown_under_any_secret_key_at_any_depth(
+            whole in secret().prop_flat_map(around),
+        ) {
+            let whole = Attributes::from_iter([("settings".to_owned(), whole)]);
+            let shown = Value::Object(shown(&whole, &["pin"])).to_string();
+            prop_assert!(!shown.contains("hunter2"), "{}", shown);
+        }
+
+        #[test]
+        fn no_text_is_too_odd(text in ".{0,40}", odd in "[a-z:/@='\" é&?-]{0,40}") {
+            for text in [&text, &odd, &format!("token={odd}"), &format!("://{odd}")] {
+                without_secrets(text, &sounds_secret);
+            }
+            let said = without_secrets(&format!("{odd} token=hunter2"), &sounds_secret);
+            prop_assert!(!said.contains("hunter2"), "{}", said);
+        }
     }
 }

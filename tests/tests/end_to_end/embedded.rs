@@ -5,15 +5,16 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::symlink;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use venus_tests::endpoint::{Endpoint, OK};
 use venus_tests::fixture;
-use venus_tests::program::{self, Running};
+use venus_tests::port;
+use venus_tests::program::{self, Running, wait_until};
 
 /// What the built-in checks print of the tree of [`settings`], in their order.
 const EXPECTED: [&str; 5] = [
@@ -276,6 +277,152 @@ fn i_a_restart_neither_repeats_an_alert_nor_forgets_its_end() {
     assert_eq!(resolved["action"], "resolve");
     agent.signal(Signal::SIGTERM);
     assert_eq!(agent.wait().code(), Some(0));
+}
+
+#[test]
+fn i_a_kill_before_an_alert_is_written_down_repeats_it_and_never_loses_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    fs::create_dir(&state).unwrap();
+    let events = dir.path().join("events");
+    let told = || fs::read_to_string(&events).unwrap_or_default();
+    let mut settings = only(&json!({"command": "exit 2", "handlers": ["file"]}));
+    settings["handlers"] = json!({"file": {
+        "type": "pipe", "filter": "occurrences",
+        "command": format!("cat >> {0}; echo >> {0}", events.display()),
+    }});
+    settings["venus"]["state_dir"] = json!(state);
+    // A file that nobody reads: the agent stops in the middle of writing it.
+    let unfinished = state.join("events.json.new");
+    mkfifo(&unfinished, Mode::S_IRWXU).unwrap();
+    let mut agent = Running::agent(&settings);
+    wait_until(|| told().ends_with('\n'));
+    agent.signal(Signal::SIGKILL);
+    agent.wait();
+    fs::remove_file(&unfinished).unwrap();
+    let mut agent = Running::agent(&settings);
+    wait_until(|| told().lines().count() == 2);
+    for line in told().lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(
+            (&event["action"], &event["occurrences"]),
+            (&json!("create"), &json!(1))
+        );
+    }
+    // From then on it is known, and nobody else's business.
+    let written = state.join("events.json");
+    wait_until(|| written.exists());
+    agent.signal(Signal::SIGKILL);
+    agent.wait();
+    assert_eq!(fs::metadata(&written).unwrap().mode() & 0o777, 0o600);
+    let mut agent = Running::agent(&settings);
+    agent.stderr_line("starts");
+    let known = || fs::read_to_string(&written).unwrap();
+    let before = known();
+    wait_until(|| known() != before);
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait().code(), Some(0));
+    assert_eq!(told().lines().count(), 2, "{}", told());
+}
+
+#[test]
+fn i_a_result_with_a_source_is_of_that_client_and_has_what_the_settings_say_of_its_check() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = fifo(&dir, "events");
+    let [port] = port::free();
+    let settings = json!({
+        "client": {"name": "venus001", "socket": {"port": port}, "http_socket": {"enabled": false}},
+        "venus": {"builtin_checks": false},
+        "checks": {"link": {
+            "command": "true", "subscribers": [], "interval": 60, "team": "network",
+            "handlers": ["file"],
+        }},
+        "handlers": {"file": {"type": "pipe", "command": format!("cat > {}", events.display())}},
+    });
+    let mut agent = Running::agent(&settings);
+    agent.stderr_line("starts");
+    let result = json!({"name": "link", "source": "switch1", "status": 2, "output": "down"});
+    wait_until(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.write_all(result.to_string().as_bytes()).unwrap();
+    let event: Value = serde_json::from_str(&fs::read_to_string(&events).unwrap()).unwrap();
+    assert_eq!(event["client"]["name"], "switch1");
+    assert_eq!(event["client"]["address"], "unknown");
+    assert_eq!(event["client"]["type"], "proxy");
+    assert_eq!(event["check"]["origin"], "venus001");
+    assert_eq!(event["check"]["team"], "network");
+    assert_eq!(event["check"]["output"], "down");
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait().code(), Some(0));
+}
+
+#[test]
+fn i_a_mutator_makes_what_the_handler_gets_and_one_that_fails_gives_it_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = |name: &str| dir.path().join(name);
+    let writes = |name: &str, mutator: &str| {
+        let command = format!("cat > {}", told(name).display());
+        json!({"type": "pipe", "mutator": mutator, "command": command})
+    };
+    let mut settings = only(&json!({
+        "command": "echo down; exit 2", "handlers": ["output", "words", "never", "nobody"],
+    }));
+    settings["handlers"] = json!({
+        "output": writes("output", "only_check_output"), "words": writes("words", "words"),
+        "never": writes("never", "fails"), "nobody": writes("nobody", "missing"),
+    });
+    settings["mutators"] = json!({
+        "words": {"command": "grep -o occurrences_watermark..1"},
+        "fails": {"command": "echo oh no; exit 1"},
+    });
+    let (mut command, _dir) = program::agent(&settings);
+    let output = program::run(command.arg("--once"));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(fs::read_to_string(told("output")).unwrap(), "down\n");
+    assert_eq!(
+        fs::read_to_string(told("words")).unwrap(),
+        "occurrences_watermark\":1\n"
+    );
+    assert!(!told("never").exists() && !told("nobody").exists());
+    for says in ["mutator failed", "oh no", "no mutator of this name"] {
+        assert!(stderr.contains(says), "{says}: {stderr}");
+    }
+}
+
+#[test]
+fn i_what_only_a_sensu_server_has_is_said_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = dir.path().join("told");
+    let mut settings = only(&json!({"command": "exit 2", "handlers": ["one", "pipe", "ruby"]}));
+    settings["handlers"] = json!({
+        "one": {"type": "set", "handlers": ["two"]},
+        "two": {"type": "set", "handlers": ["three", "told"]},
+        "three": {"type": "set", "handlers": ["pipe"]},
+        "told": {"type": "pipe", "command": format!("echo >> {}", told.display())},
+        "pipe": {"type": "transport", "pipe": {"type": "direct", "name": "events"}},
+        "ruby": {"type": "pipe", "command": "true", "filter": "ruby"},
+    });
+    settings["filters"] = json!({
+        "ruby": {"attributes": {"occurrences": "eval: value == 1"}, "negate": true},
+    });
+    let mut agent = Running::agent(&settings);
+    let lines = || {
+        fs::read_to_string(&told)
+            .unwrap_or_default()
+            .lines()
+            .count()
+    };
+    wait_until(|| lines() >= 3);
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait().code(), Some(0));
+    let said = agent.seen();
+    for says in [
+        "sets of handlers are too deep in each other",
+        "no handler of this type: it needs a Sensu server",
+        "Ruby of a filter is not run",
+    ] {
+        assert_eq!(said.matches(says).count(), 1, "{says}: {said}");
+    }
 }
 
 #[test]

@@ -206,7 +206,17 @@ fn a7_the_password_of_a_uri_that_is_none_is_not_shown() {
 
 #[test]
 fn a8_secrets_are_printed_only_for_who_asks() {
-    let settings = json!({"client": {"name": "one", "api_key": "hunter2"}});
+    let settings = json!({
+        "client": {"name": "one", "api_key": "hunter2"},
+        "rabbitmq": "amqp://sensu:hunter2@broker/sensu",
+        "slack": {
+            "token": "xoxb-hunter2", "proxy_password": "hunter2",
+            "webhook_url": "https://hooks.slack.com/services/hunter2",
+        },
+        "handlers": {"slack": {
+            "type": "pipe", "command": "SLACK_WEBHOOK_URL=https://h/hunter2 handler-slack",
+        }},
+    });
     for (arguments, key, warnings) in [
         (&["--print_config"][..], "REDACTED", 0),
         (&["--print_config", "--secrets"], "hunter2", 1),
@@ -215,6 +225,8 @@ fn a8_secrets_are_printed_only_for_who_asks() {
         let output = program::run(command.args(arguments));
         let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(printed["client"]["api_key"], key);
+        let count = printed.to_string().matches("hunter2").count();
+        assert_eq!(count, if key == "hunter2" { 6 } else { 0 }, "{printed}");
         let warned = stderr(&output).matches("secrets").count();
         assert_eq!(warned, warnings, "{}", stderr(&output));
     }
