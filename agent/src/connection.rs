@@ -250,6 +250,9 @@ async fn send_results<L: Link>(link: &L, served: &Served) -> TransportError {
                 .log
                 .warn("results were dropped while they could not be sent", data);
         }
+        if let Some(health) = served.health.judge(dropped, outbox) {
+            served.runner.publish(health);
+        }
     }
 }
 

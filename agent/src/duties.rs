@@ -17,6 +17,18 @@ pub(crate) struct Duties {
     checks: Vec<Check>,
     plan: Plan<Local>,
     due: Vec<usize>,
+    punctuality: Punctuality,
+}
+
+/// How well the plan is kept.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Punctuality {
+    /// Checks that were started by themselves.
+    pub(crate) started: u64,
+    /// Runs that were left out, as their time was over.
+    pub(crate) missed: u64,
+    /// How much later than planned the last were started.
+    pub(crate) late: Duration,
 }
 
 /// A moment on the plan's clock and on the wall.
@@ -33,6 +45,7 @@ impl Duties {
             checks: Vec::new(),
             plan: Plan::default(),
             due: Vec::new(),
+            punctuality: Punctuality::default(),
         };
         duties.replace(settings, |_| {});
         duties
@@ -40,6 +53,11 @@ impl Duties {
 
     pub(crate) fn checks(&self) -> &[Check] {
         &self.checks
+    }
+
+    /// How well the plan was kept so far.
+    pub(crate) fn punctuality(&self) -> Punctuality {
+        self.punctuality
     }
 
     /// Waits until there is something to run. Safe to cancel.
@@ -63,7 +81,13 @@ impl Duties {
 
     fn take_due_at(&mut self, moment: &Moment, run: &mut dyn FnMut(&Check)) {
         self.due.clear();
-        self.plan.take_due(moment.at, &moment.now, &mut self.due);
+        let planned = self.plan.next();
+        let missed = self.plan.take_due(moment.at, &moment.now, &mut self.due);
+        self.punctuality.missed += missed;
+        if !self.due.is_empty() {
+            self.punctuality.started += self.due.len() as u64;
+            self.punctuality.late = moment.at.saturating_sub(planned.unwrap_or(moment.at));
+        }
         let due = self.due.iter().filter_map(|index| self.checks.get(*index));
         due.for_each(run);
     }

@@ -1,13 +1,30 @@
-//! What the agent can say of its own connection to whoever asks on this node.
+//! What the agent can say of itself: of its connection and its plan to whoever asks on this node,
+//! and that results were lost to the server.
 
+use crate::clock;
+use crate::duties::Punctuality;
+use crate::outbox::{Dropped, Outbox};
 use crate::transport::{Depth, KEEPALIVES, Link, RESULTS};
+use serde_json::json;
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+use venus_event::Attributes;
+
+/// The check that says how this agent is.
+const CHECK: &str = "agent_health";
+/// How long it has to be well until that is said.
+const WELL: Duration = Duration::from_mins(1);
 
 /// Whether there is a connection, and a way to ask it something.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     connected: Cell<bool>,
+    connections: Cell<u64>,
+    punctuality: Cell<Punctuality>,
+    /// When results were dropped last, until it was said that it is over.
+    ill: Cell<Option<Instant>>,
     questions: RefCell<Vec<oneshot::Sender<Depths>>>,
     asked: Notify,
 }
@@ -28,7 +45,51 @@ impl Health {
     /// waits for an answer in vain.
     pub(crate) fn set_connected(&self, connected: bool) {
         self.connected.set(connected);
+        self.connections
+            .set(self.connections.get() + u64::from(connected));
         self.questions.borrow_mut().clear();
+    }
+
+    /// How many connections there were.
+    pub(crate) fn connections(&self) -> u64 {
+        self.connections.get()
+    }
+
+    /// How well the checks' plan is kept.
+    pub(crate) fn punctuality(&self) -> Punctuality {
+        self.punctuality.get()
+    }
+
+    pub(crate) fn set_punctuality(&self, punctuality: Punctuality) {
+        self.punctuality.set(punctuality);
+    }
+
+    /// The result that tells the server that results were dropped, or that it is over.
+    pub(crate) fn judge(&self, dropped: Dropped, outbox: &Outbox) -> Option<Attributes> {
+        let (status, output) = if dropped.all() > 0 {
+            self.ill.set(Some(Instant::now()));
+            let Dropped {
+                metrics,
+                ok,
+                states,
+            } = dropped;
+            let all = dropped.all();
+            let what = format!(
+                "{all} results were dropped, as they were too many or too old to be kept: \
+                 {metrics} of metrics, {ok} that were OK, {states} others"
+            );
+            (1, format!("AgentHealth WARNING: {what}\n"))
+        } else if outbox.waiting() == 0 && self.ill.get()?.elapsed() >= WELL {
+            self.ill.set(None);
+            (0, "AgentHealth OK: no results wait\n".to_owned())
+        } else {
+            return None;
+        };
+        let now = clock::epoch_seconds();
+        let check = json!({
+            "name": CHECK, "issued": now, "executed": now, "output": output, "status": status,
+        });
+        check.as_object().cloned()
     }
 
     /// Asks the broker; nothing is known without a connection.

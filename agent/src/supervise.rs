@@ -409,7 +409,10 @@ impl<'a> Agent<'a> {
         }
         loop {
             tokio::select! {
-                () = duties.wait() => duties.take_due(|check| self.run_unless_subdued(check)),
+                () = duties.wait() => {
+                    duties.take_due(|check| self.run_unless_subdued(check));
+                    self.health.set_punctuality(duties.punctuality());
+                }
                 asked = signals.next() => match asked {
                     Asked::Stop(name) => return self.stop(name),
                     Asked::Reopen => self.log.reopen(),

@@ -421,6 +421,11 @@ impl Runner {
         }
     }
 
+    /// Where results go.
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
     /// The worst severity of all results so far.
     #[must_use]
     pub fn worst(&self) -> Severity {

@@ -1,7 +1,7 @@
 //! HTTP: one request for each connection, JSON in and out.
 
 use super::result::NoMessage;
-use super::{Inbox, Taken};
+use super::{Inbox, Taken, metrics};
 use crate::health::Health;
 use crate::keepalive::SENSU_VERSION;
 use crate::log::Log;
@@ -31,11 +31,16 @@ const HEAD: Duration = Duration::from_secs(2);
 const DEPTHS: Duration = Duration::from_secs(5);
 
 /// Every path: its one method, and what it is for.
-const ENDPOINTS: [(&str, Method, &str); 4] = [
+const ENDPOINTS: [(&str, Method, &str); 5] = [
     (
         "/info",
         Method::GET,
-        "Version and connection of this client",
+        "Version and connection of this client, and what waits",
+    ),
+    (
+        "/metrics",
+        Method::GET,
+        "Figures of this client, as Prometheus reads them",
     ),
     (
         "/results",
@@ -93,6 +98,7 @@ impl Api {
         }
         match path {
             "/info" => self.info().await,
+            "/metrics" => self.metrics(),
             "/results" => self.results(request).await,
             "/settings" => self.settings(&request),
             _ => say(StatusCode::IM_A_TEAPOT, "I'm a teapot!"),
@@ -106,6 +112,7 @@ impl Api {
             Some(depth) => json!(depth),
             None => json!({ "messages": null, "consumers": null }),
         };
+        let outbox = self.inbox.runner.outbox();
         let info = json!({
             "sensu": { "version": SENSU_VERSION },
             "transport": {
@@ -114,8 +121,21 @@ impl Api {
                 "keepalives": shown(depths.keepalives),
                 "results": shown(depths.results),
             },
+            "venus": {
+                "version": env!("CARGO_PKG_VERSION"),
+                "results": outbox.counters(),
+                "waiting": { "memory": outbox.len(), "spool": outbox.on_disk() },
+            },
         });
         json_answer(StatusCode::OK, &info)
+    }
+
+    fn metrics(&self) -> Answer {
+        let text = metrics::text(self.inbox.runner.outbox(), &self.health);
+        let mut answer = Response::new(Full::new(Bytes::from(text)));
+        let form = HeaderValue::from_static("text/plain; version=0.0.4");
+        answer.headers_mut().insert(CONTENT_TYPE, form);
+        answer
     }
 
     async fn results(&self, request: Request<Incoming>) -> Answer {

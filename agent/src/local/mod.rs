@@ -2,6 +2,7 @@
 //! or HTTP, on the loopback interface unless the settings say otherwise.
 
 mod http;
+mod metrics;
 mod result;
 mod tcp;
 mod udp;

@@ -524,7 +524,9 @@ impl Outbox {
         });
         *fresh = stay;
         drop(fresh);
-        go.into_iter().for_each(|entry| self.defer(entry));
+        for entry in go {
+            self.defer(entry);
+        }
     }
 
     /// What waits and has nothing before it on the disk is fresh again.
@@ -544,7 +546,7 @@ impl Outbox {
 
     /// Waits until everything is delivered or on the disk, and that is noted there.
     pub async fn emptied(&self) {
-        while self.len() > 0 || self.is_to_note() {
+        while !self.is_empty() || self.is_to_note() {
             self.settled.notified().await;
         }
     }

@@ -65,9 +65,9 @@ impl<Tz: TimeZone> Plan<Tz> {
     }
 
     /// Moves all that are due at the moment that is `at` on the monotonic clock
-    /// and `now` on the wall into `due`, earliest first.
-    pub fn take_due(&mut self, at: Duration, now: &DateTime<Tz>, due: &mut Vec<usize>) {
-        self.timetable.take_due(at, due);
+    /// and `now` on the wall into `due`, earliest first. Gives how many runs were missed.
+    pub fn take_due(&mut self, at: Duration, now: &DateTime<Tz>, due: &mut Vec<usize>) -> u64 {
+        let missed = self.timetable.take_due(at, due);
         let timetable = &mut self.timetable;
         let crons = &mut self.crons;
         due.retain(|index| {
@@ -80,6 +80,7 @@ impl<Tz: TimeZone> Plan<Tz> {
             }
             strikes
         });
+        missed
     }
 }
 

@@ -57,8 +57,9 @@ impl Timetable {
 
     /// Moves all that are due at `now` into `due`, earliest first, and
     /// schedules each one's next time after `now`. Times that were missed
-    /// (the host was suspended) are not made up for; the phase stays.
-    pub fn take_due(&mut self, now: Duration, due: &mut Vec<usize>) {
+    /// (the host was suspended) are not made up for, but counted; the phase stays.
+    pub fn take_due(&mut self, now: Duration, due: &mut Vec<usize>) -> u64 {
+        let mut all_missed = 0;
         while let Some(Reverse((at, index))) = self.due.peek().copied()
             && at <= now
         {
@@ -68,9 +69,11 @@ impl Timetable {
                 let late = now.saturating_sub(at).as_nanos();
                 let missed = late / interval.as_nanos();
                 let steps = u32::try_from(missed + 1).unwrap_or(u32::MAX);
+                all_missed += u64::from(steps - 1);
                 self.due.push(Reverse((at + *interval * steps, index)));
             }
         }
+        all_missed
     }
 }
 
@@ -88,7 +91,8 @@ mod tests {
         }
         timetable.add(5 * SECOND, 10 * SECOND);
         let mut due = Vec::new();
-        timetable.take_due(timetable.next().unwrap(), &mut due);
+        let missed = timetable.take_due(timetable.next().unwrap(), &mut due);
+        assert_eq!(missed, 0);
         assert_eq!(due, [0, 1, 2]);
         assert_eq!(timetable.next(), Some(5 * SECOND));
     }
@@ -98,8 +102,8 @@ mod tests {
         let mut timetable = Timetable::default();
         timetable.add(3 * SECOND, 10 * SECOND);
         let mut due = Vec::new();
-        timetable.take_due(3605 * SECOND, &mut due);
-        assert_eq!(due, [0]);
+        let missed = timetable.take_due(3605 * SECOND, &mut due);
+        assert_eq!((&due[..], missed), (&[0][..], 360));
         assert_eq!(timetable.next(), Some(3613 * SECOND));
     }
 }

@@ -165,7 +165,10 @@ fn g_http_answers_as_sensu_does() {
     assert_eq!(status, 404);
     let endpoints = answer["endpoints"].as_object().unwrap();
     let paths: Vec<_> = endpoints.keys().map(String::as_str).collect();
-    assert_eq!(paths, ["/info", "/results", "/settings", "/brew"]);
+    assert_eq!(
+        paths,
+        ["/info", "/metrics", "/results", "/settings", "/brew"]
+    );
     assert_eq!(endpoints["/results"]["methods"], json!(["POST"]));
     assert!(endpoints["/results"]["help"].is_string());
 

@@ -1,0 +1,122 @@
+//! Figures of the agent in the text format of Prometheus, version 0.0.4.
+
+use crate::clock;
+use crate::duties::Punctuality;
+use crate::health::Health;
+use crate::outbox::{Counters, Dropped, OnDisk, Outbox};
+use std::fmt::Write;
+
+/// All figures.
+pub(super) fn text(outbox: &Outbox, health: &Health) -> String {
+    let Counters {
+        taken,
+        delivered,
+        returned,
+        spooled,
+        dropped,
+    } = outbox.counters();
+    let Dropped {
+        metrics,
+        ok,
+        states,
+    } = dropped;
+    let OnDisk {
+        results,
+        bytes,
+        oldest,
+    } = outbox.on_disk();
+    let age = oldest.map_or(0, |made| clock::epoch_seconds().saturating_sub(made));
+    let Punctuality {
+        started,
+        missed,
+        late,
+    } = health.punctuality();
+    let mut page = Page::default();
+    page.counter("results_taken", "Results that came in.", taken);
+    page.counter(
+        "results_delivered",
+        "Results that the broker has confirmed.",
+        delivered,
+    );
+    let what = "Results that came back, as no server had a queue for them.";
+    page.counter("results_returned", what, returned);
+    page.counter(
+        "results_spooled",
+        "Results that were written to the spool.",
+        spooled,
+    );
+    page.head(
+        "results_dropped_total",
+        "Results that were given up.",
+        "counter",
+    );
+    for (class, count) in [("metric", metrics), ("ok", ok), ("state", states)] {
+        page.value(
+            &format!("results_dropped_total{{class=\"{class}\"}}"),
+            count,
+        );
+    }
+    page.gauge(
+        "results_in_memory",
+        "Results that wait in memory.",
+        outbox.len(),
+    );
+    page.gauge("spool_results", "Results that wait in the spool.", results);
+    page.gauge("spool_bytes", "Size of the spool's files.", bytes);
+    page.gauge(
+        "spool_oldest_seconds",
+        "Age of the oldest result there.",
+        age,
+    );
+    let connected = u8::from(health.is_connected());
+    page.gauge("connected", "Whether there is a connection.", connected);
+    page.counter(
+        "connections",
+        "Connections that were made.",
+        health.connections(),
+    );
+    page.counter(
+        "checks_started",
+        "Standalone checks that were started.",
+        started,
+    );
+    page.counter(
+        "checks_missed",
+        "Runs that were left out, as their time was over.",
+        missed,
+    );
+    let what = "How much later than planned the last checks were started.";
+    page.gauge("checks_late_seconds", what, late.as_secs_f64());
+    page.text
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn counter(&mut self, name: &str, what: &str, value: u64) {
+        let name = format!("{name}_total");
+        self.head(&name, what, "counter");
+        self.value(&name, value);
+    }
+
+    fn gauge(&mut self, name: &str, what: &str, value: impl std::fmt::Display) {
+        self.head(name, what, "gauge");
+        self.value(name, value);
+    }
+
+    fn head(&mut self, name: &str, what: &str, kind: &str) {
+        // A String takes all that is written.
+        writeln!(
+            self.text,
+            "# HELP venus_{name} {what}\n# TYPE venus_{name} {kind}"
+        )
+        .unwrap_or_default();
+    }
+
+    fn value(&mut self, name: &str, value: impl std::fmt::Display) {
+        writeln!(self.text, "venus_{name} {value}").unwrap_or_default();
+    }
+}
