@@ -3,7 +3,8 @@
 
 use super::record::Head;
 use super::spool::{Given, Spool, SpoolError, Waiting};
-use super::{BATCH_BYTES, Bounds, OnDisk, Outbox, Work};
+use super::work::Work;
+use super::{BATCH_BYTES, Bounds, OnDisk, Outbox};
 use crate::clock;
 use crate::log::Log;
 use crate::settings::Current;
