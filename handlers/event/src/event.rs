@@ -224,6 +224,8 @@ mod tests {
         assert_eq!((event.status(), event.action), (2, Action::Create));
         assert_eq!(event.check["history"], serde_json::json!(["2"]));
         assert_eq!(event.client_address(), None);
+        assert_eq!((event.id.as_deref(), event.occurrences), (None, 1));
+        assert_eq!(event.check.get("occurrences"), None);
         // One that has metrics only.
         let error = Event::from_json(lines.next().unwrap().as_bytes()).unwrap_err();
         assert_eq!(error.to_string(), "the event has no check (an object)");

@@ -138,7 +138,12 @@ pub fn handle(
     // What is wrong with TLS may be mended while the lines wait.
     let mut sender = Sender::new(&settings.target)?;
     match put {
-        Ok(spool) => delivery::deliver(&spool, &mut sender, &settings, clock, warn)?,
+        Ok(spool) => {
+            if let Some(warning) = spool.warning() {
+                warn(warning);
+            }
+            delivery::deliver(&spool, &mut sender, &settings, clock, warn)?;
+        }
         Err(error) => {
             // Sent without a net rather than not at all.
             warn(&format!("{error}: nothing is kept"));

@@ -92,6 +92,18 @@ impl Sources {
         Ok(files)
     }
 
+    /// Where settings are looked for: `FILE and DIR`.
+    #[must_use]
+    pub fn places(&self) -> String {
+        let file = self.file.as_deref().unwrap_or(DEFAULT_FILE.as_ref());
+        let mut places = vec![file.display().to_string()];
+        if self.dirs.is_empty() {
+            places.push(DEFAULT_DIR.to_owned());
+        }
+        places.extend(self.dirs.iter().map(|dir| dir.display().to_string()));
+        places.join(" and ")
+    }
+
     /// Merges all [`files`](Self::files) over `settings`, and says which they were.
     pub fn merge_into(&self, settings: &mut Attributes) -> Result<Vec<PathBuf>, SourceError> {
         let files = self.files()?;

@@ -3,11 +3,12 @@
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use venus_event::{Action, Event, Severity};
+use venus_spool::file;
 
 /// A check that is not OK, as far as Slack was told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub struct Incident {
     /// Whether Slack was told that it flaps.
     #[serde(default)]
     pub flaps: bool,
+    /// What tells it from the next, where the OK between them was never heard of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
     /// Its message of each channel, where it can be answered to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub threads: BTreeMap<String, Thread>,
@@ -54,11 +58,15 @@ impl Incidents {
     }
 
     /// The incident of this event's client and check. One that cannot be read is none: it is
-    /// better to tell an end too much than one too few.
+    /// better to tell an end too much than one too few. Nor is one that is over, as another has
+    /// begun since; an end is that of whatever is known.
     #[must_use]
     pub fn of(&self, event: &Event) -> Option<Incident> {
-        let text = fs::read(self.path(event)).ok()?;
-        serde_json::from_slice(&text).ok()
+        let text = file::read(&self.path(event)).ok()?;
+        let incident: Incident = serde_json::from_slice(&text).ok()?;
+        let (before, now) = (incident.since.as_ref(), since(event));
+        let is_other = before.zip(now.as_ref()).is_some_and(|(a, b)| a != b);
+        (event.severity() == Severity::Ok || !is_other).then_some(incident)
     }
 
     /// Notes what became of an event: `announced` if Slack was told.
@@ -78,22 +86,22 @@ impl Incidents {
             };
         }
         let mut incident = before.clone().unwrap_or_default();
+        incident.since = since(event).or(incident.since);
         incident.announced |= announced;
         incident.flaps = event.action == Action::Flapping && (incident.flaps || announced);
         incident.threads.extend(threads);
         if before.as_ref() == Some(&incident) {
-            return touch(&path, now);
+            return file::touch(&path, now);
         }
-        fs::create_dir_all(&self.dir)?;
-        let unfinished = path.with_added_extension("new");
-        fs::write(&unfinished, serde_json::to_vec(&incident)?)?;
-        fs::rename(unfinished, path)
+        file::make_folder(&self.dir)?;
+        file::replace(&path, &serde_json::to_vec(&incident)?)
     }
 
     /// Forgets those of which nothing was heard for a month; looks once a day.
     pub fn prune(&self, now: SystemTime) -> io::Result<()> {
         let age = |path: &Path| -> io::Result<Duration> {
-            let modified = fs::metadata(path)?.modified()?;
+            // Of a link, where it is one: it is ours to take away.
+            let modified = fs::symlink_metadata(path)?.modified()?;
             Ok(now.duration_since(modified).unwrap_or_default())
         };
         let pruned = self.dir.join(PRUNED);
@@ -106,12 +114,12 @@ impl Incidents {
         };
         for entry in entries {
             let path = entry?.path();
-            if age(&path)? > FORGOTTEN {
+            if !path.is_dir() && age(&path)? > FORGOTTEN {
                 fs::remove_file(path)?;
             }
         }
-        fs::write(&pruned, "")?;
-        touch(&pruned, now)
+        file::replace(&pruned, b"")?;
+        file::touch(&pruned, now)
     }
 
     fn path(&self, event: &Event) -> PathBuf {
@@ -120,8 +128,11 @@ impl Incidents {
     }
 }
 
-fn touch(path: &Path, now: SystemTime) -> io::Result<()> {
-    File::options().append(true).open(path)?.set_modified(now)
+/// What all events of an incident have in common, and those of no other: in Sensu their id, which
+/// its older versions do not have, nor those of Go, and else when it was last OK.
+fn since(event: &Event) -> Option<String> {
+    let last_ok = || event.last_ok.map(|last_ok| last_ok.to_string());
+    event.id.clone().or_else(last_ok)
 }
 
 /// The longest name of a file that the common file systems take, less what is added to it.

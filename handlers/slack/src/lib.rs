@@ -59,12 +59,16 @@ pub enum HandlerError {
     /// Slack did not take a message that waited; it is kept.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// A template cannot be used.
-    #[error(transparent)]
-    Template(#[from] template::TemplateError),
-    /// Slack refused messages for what they are.
-    #[error("{0} messages were refused, and are gone")]
-    Refused(usize),
+    /// Slack refused messages for what they are, which say whom they were about.
+    #[error("{} refused, and gone: {}", count(.0.len()), .0.join(", "))]
+    Refused(Vec<String>),
+}
+
+fn count(messages: usize) -> String {
+    match messages {
+        1 => "1 message was".to_owned(),
+        more => format!("{more} messages were"),
+    }
 }
 
 impl HandlerError {
@@ -77,8 +81,7 @@ impl HandlerError {
             | Self::TooLong
             | Self::Event(_)
             | Self::Source(_)
-            | Self::Settings(_)
-            | Self::Template(_) => 2,
+            | Self::Settings(_) => 2,
         }
     }
 }
@@ -128,11 +131,14 @@ pub fn handle(
             )?);
         }
     };
+    if let Some(warning) = spool.warning() {
+        warn(warning);
+    }
     let mut queue = Queue::new(&settings, delivery, now, warn);
     spool.serve(|turn| queue.serve(turn))?;
     match queue.refused() {
-        0 => Ok(()),
-        refused => Err(HandlerError::Refused(refused)),
+        [] => Ok(()),
+        refused => Err(HandlerError::Refused(refused.to_vec())),
     }
 }
 
@@ -143,21 +149,26 @@ fn keep(event: &Event, settings: &Settings, now: SystemTime) -> Result<Spool, Sp
     Ok(spool)
 }
 
-/// What [`handle`] would send if nothing else waited, as JSON; or why it would send nothing.
+/// What [`handle`] would send if nothing else waited, as JSON; or why it would send nothing. `warn`
+/// takes the lines that it would say.
 pub fn preview(
     sources: &Sources,
     key: &str,
     input: impl Read,
     env: &dyn Fn(&str) -> Option<String>,
+    warn: &mut dyn FnMut(&str),
 ) -> Result<Result<Vec<String>, &'static str>, HandlerError> {
     let event = read_event(input)?;
     let settings = read_settings(sources, key, env)?;
+    for warning in &settings.warnings {
+        warn(warning);
+    }
     let incidents = incident::Incidents::new(settings.spool_dir.join("incidents"));
     let incident = incidents.of(&event);
     if let Verdict::Drop(reason) = filter::judge(&event, incident.as_ref(), &settings) {
         return Ok(Err(reason));
     }
-    let messages = message::of_event(&event, &settings)?;
+    let messages = message::in_any_case(&event, &settings, warn);
     let payloads = messages
         .iter()
         .map(|message| format!("{:#}", message.payload));
@@ -171,6 +182,7 @@ pub fn test(
     host: &str,
     env: &dyn Fn(&str) -> Option<String>,
     wait: &mut dyn FnMut(Duration),
+    warn: &mut dyn FnMut(&str),
 ) -> Result<(), HandlerError> {
     let settings = read_settings(sources, key, env)?;
     let sample = serde_json::json!({
@@ -179,7 +191,7 @@ pub fn test(
     });
     let event = Event::from_json(sample.to_string().as_bytes())?;
     let mut delivery = Delivery::new(&settings, wait);
-    for message in message::of_event(&event, &settings)? {
+    for message in message::in_any_case(&event, &settings, warn) {
         delivery.deliver(&message.payload, Act::Post)?;
     }
     Ok(())

@@ -31,17 +31,18 @@ fn main() -> ExitCode {
         .get_one::<String>("json")
         .map_or("slack", String::as_str);
     let env = |name: &str| std::env::var(name).ok();
+    let warn = &mut |warning: &str| complain(&warning);
     if matches.get_flag("dry-run") {
-        return show(preview(&sources, key, io::stdin().lock(), &env));
+        return show(preview(&sources, key, io::stdin().lock(), &env, warn));
     }
     let sent = if matches.get_flag("test") {
-        test(&sources, key, &host(), &env, &mut pause)
+        test(&sources, key, &host(), &env, &mut pause, warn)
     } else {
         let world = World {
             env: &env,
             now: &clock,
             wait: &mut pause,
-            warn: &mut |warning| complain(&warning),
+            warn,
         };
         handle(&sources, key, io::stdin().lock(), world)
     };
@@ -82,7 +83,9 @@ fn host() -> String {
 fn command() -> Command {
     Command::new("handler-slack")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Sends the Sensu event on standard input to Slack, by an incoming webhook.")
+        .about(
+            "Sends the Sensu event on standard input to Slack, by an incoming webhook or as a bot.",
+        )
         .after_help(AFTER_HELP)
         .arg(
             Arg::new("config")

@@ -108,7 +108,7 @@ fn what_slack_refuses_for_what_it_is_stops_nobody() {
         &run(&folder, &of("b", 2, &json!({}))),
         1,
         "handler-slack: not delivered to 127.0.0.1: it answered 400 Bad Request invalid_payload\n\
-         handler-slack: 1 messages were refused, and are gone\n",
+         handler-slack: 1 message was refused, and gone: a/keepalive CRITICAL\n",
     );
     let requests = endpoint.requests();
     assert_eq!(told(&requests[2..]), ["b CRITICAL"]);
@@ -246,7 +246,7 @@ fn what_the_web_api_refuses_is_said_with_what_to_do() {
     );
     let said = format!(
         "handler-slack: not delivered to 127.0.0.1: it answered 200 OK channel_not_found: \
-         see the setting channel; kept in {}/spool, with 0 behind it\n",
+         see the setting channel, and slack_channel of client and check; kept in {}/spool, with 0 behind it\n",
         folder.path().display()
     );
     assert_ends(&run(&folder, &of("a", 1, &json!({}))), 1, &said);
