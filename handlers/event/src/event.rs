@@ -232,6 +232,23 @@ mod tests {
     }
 
     #[test]
+    fn what_sensu_go_counts_is_not_what_a_check_wants() {
+        let json = serde_json::json!({
+            "entity": {"metadata": {"name": "c"}},
+            "check": {
+                "metadata": {"name": "k"}, "status": 2, "interval": 60,
+                "occurrences": 3, "occurrences_watermark": 3,
+            },
+            "id": "another-each-time",
+        });
+        let event = Event::from_json(json.to_string().as_bytes()).unwrap();
+        assert_eq!((event.occurrences, event.occurrences_watermark), (3, 3));
+        assert_eq!(event.check.get("occurrences"), None);
+        assert_eq!(event.check.get("occurrences_watermark"), None);
+        assert_eq!(event.id, None);
+    }
+
+    #[test]
     fn sensu_go_tells_the_first_ok_by_its_history() {
         let event = |before: u32, state: &str| {
             let json = serde_json::json!({
