@@ -69,7 +69,7 @@ pub enum Concern {
 }
 
 /// Slack's words for a moment that passes.
-const PASSING: [&str; 8] = [
+const PASSING: [&str; 9] = [
     "accesslimited",
     "fatal_error",
     "internal_error",
@@ -78,7 +78,11 @@ const PASSING: [&str; 8] = [
     "request_timeout",
     "rollup_error",
     "service_unavailable",
+    "team_added_to_org",
 ];
+
+/// Those of them after which Slack may have taken the message all the same.
+const UNCERTAIN: [&str; 3] = ["fatal_error", "internal_error", "request_timeout"];
 
 /// For a webhook that is gone.
 const NO_WEBHOOK: [&str; 6] = [
@@ -153,8 +157,10 @@ impl Failure {
     /// Whether Slack has not taken the message, for certain, although it may have been sent.
     pub(super) fn is_certain(&self) -> bool {
         match self {
-            Self::Refused { .. }
-            | Self::UnknownHost
+            Self::Refused { status, word, .. } => {
+                !(status.is_success() && is_one(word.as_deref(), &UNCERTAIN))
+            }
+            Self::UnknownHost
             | Self::NotNoted(_)
             | Self::Authorities { .. }
             | Self::Untrusted(_)
