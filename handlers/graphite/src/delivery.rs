@@ -131,10 +131,10 @@ pub fn deliver(
                     spool.dir().display()
                 ));
             }
-            if let Some(strange) = waiting.strange {
-                warn(&strange);
-            }
             if waiting.items.is_empty() {
+                if let Some(strange) = waiting.strange {
+                    warn(&strange);
+                }
                 return Ok(true);
             }
             let mut left = waiting.items.as_slice();

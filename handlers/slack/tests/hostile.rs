@@ -166,8 +166,8 @@ fn how_many_have_no_room_in_a_group_is_said() {
     let message = &message::of_group(&events, &settings(&json!({})))[0];
     let attachments = message.payload["attachments"].as_array().unwrap();
     assert_eq!(attachments.len(), 99);
-    let (last, named) = attachments.split_last().unwrap();
-    let names: usize = named
+    let (last, others) = attachments.split_last().unwrap();
+    let names: usize = others
         .iter()
         .map(|one| one["text"].as_str().unwrap().split(',').count())
         .sum();

@@ -5,6 +5,8 @@ use crate::{assert_ends, command, end, from, run, sensu_channel, settings, start
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use tempfile::TempDir;
 use venus_tests::endpoint::{Answer, Endpoint, OK};
@@ -62,6 +64,28 @@ fn where_it_is_unknown_whether_slack_has_it_a_death_counts() {
     child.wait().unwrap();
     assert_eq!(have_begun(&folder), 1);
     assert_eq!(endpoint.requests().len(), 1);
+}
+
+/// As in an outage that swallows packets, which costs each handler all of its time.
+#[test]
+fn killed_on_the_way_to_slack_nothing_counts() {
+    // A proxy that takes connections and says nothing.
+    let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let endpoint = Endpoint::start(&[OK]);
+    let mut section = sensu_channel(&endpoint.url());
+    section["proxy_address"] = json!(proxy.local_addr().unwrap().to_string());
+    let folder = settings(&section);
+    for _ in 0..3 {
+        let mut child = start(&from(&folder), of("a", 2, &json!({})).as_bytes());
+        let (connection, _) = proxy.accept().unwrap();
+        let mut asked = String::new();
+        BufReader::new(&connection).read_line(&mut asked).unwrap();
+        assert!(asked.starts_with("CONNECT "), "{asked}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(have_begun(&folder), 0);
+    }
+    assert_eq!(endpoint.requests().len(), 0);
 }
 
 /// What holds wherever it is killed: whatever was in the spool by then is told, nothing more than
