@@ -18,9 +18,12 @@ pub struct Incident {
     /// Whether Slack was told that it flaps.
     #[serde(default)]
     pub flaps: bool,
-    /// What tells it from the next, where the OK between them was never heard of.
+    /// The id of its last event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
+    pub id: Option<String>,
+    /// When the check was OK before it, seconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_ok: Option<i64>,
     /// Its message of each channel, where it can be answered to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub threads: BTreeMap<String, Thread>,
@@ -35,6 +38,18 @@ pub struct Thread {
     pub ts: String,
     /// Whether it is about this incident alone, and may therefore be changed.
     pub is_own: bool,
+}
+
+impl Incident {
+    /// Whether this event may be one of it, as far as can be told where the OK before another was
+    /// never heard of: Sensu keeps the id from its beginning to its end, Go and the embedded agent
+    /// do not, and of old servers there is no `last_ok`.
+    fn may_have(&self, event: &Event) -> bool {
+        let same_id = self.id.as_ref().zip(event.id.as_ref()).map(|(a, b)| a == b);
+        let same_ok = self.last_ok.zip(event.last_ok).map(|(a, b)| a == b);
+        let known = [same_id, same_ok].into_iter().flatten();
+        known.max().unwrap_or(true)
+    }
 }
 
 /// An incident of which nothing more is heard, as its client is gone, is forgotten after this time.
@@ -64,9 +79,8 @@ impl Incidents {
     pub fn of(&self, event: &Event) -> Option<Incident> {
         let text = file::read(&self.path(event)).ok()?;
         let incident: Incident = serde_json::from_slice(&text).ok()?;
-        let (before, now) = (incident.since.as_ref(), since(event));
-        let is_other = before.zip(now.as_ref()).is_some_and(|(a, b)| a != b);
-        (event.severity() == Severity::Ok || !is_other).then_some(incident)
+        let may_begin = event.action == Action::Create && event.severity() != Severity::Ok;
+        (!may_begin || incident.may_have(event)).then_some(incident)
     }
 
     /// Notes what became of an event: `announced` if Slack was told.
@@ -86,7 +100,8 @@ impl Incidents {
             };
         }
         let mut incident = before.clone().unwrap_or_default();
-        incident.since = since(event).or(incident.since);
+        incident.id.clone_from(&event.id);
+        incident.last_ok = event.last_ok;
         incident.announced |= announced;
         incident.flaps = event.action == Action::Flapping && (incident.flaps || announced);
         incident.threads.extend(threads);
@@ -126,13 +141,6 @@ impl Incidents {
         self.dir
             .join(file_name(event.client_name(), event.check_name()))
     }
-}
-
-/// What all events of an incident have in common, and those of no other: in Sensu their id, which
-/// its older versions do not have, nor those of Go, and else when it was last OK.
-fn since(event: &Event) -> Option<String> {
-    let last_ok = || event.last_ok.map(|last_ok| last_ok.to_string());
-    event.id.clone().or_else(last_ok)
 }
 
 /// The longest name of a file that the common file systems take, less what is added to it.

@@ -136,18 +136,25 @@ fn a_token_that_is_gone_stops_all_until_it_is_mended() {
 
 #[test]
 fn another_incident_is_another_thread_although_the_end_of_the_first_was_never_heard_of() {
-    for (of_first, of_second) in [
-        (json!({"id": "one"}), json!({"id": "two"})),
-        (json!({"last_ok": 100}), json!({"last_ok": 200})),
+    let both = |id: &str, last_ok: u32| json!({"id": id, "last_ok": last_ok});
+    for [first, more_of_it, other] in [
+        // Of an old server, of Sensu Go, of Sensu Core, and of the embedded agent.
+        [
+            json!({"id": "one"}),
+            json!({"id": "one"}),
+            json!({"id": "two"}),
+        ],
+        [
+            json!({"last_ok": 1}),
+            json!({"last_ok": 1}),
+            json!({"last_ok": 2}),
+        ],
+        [both("one", 1), both("one", 1), both("two", 2)],
+        [both("one", 1), both("another", 1), both("two", 2)],
     ] {
         let endpoint = Endpoint::start(&[POSTED]);
         let folder = bot(&endpoint);
-        for (status, more) in [
-            (1, &of_first),
-            (2, &of_first),
-            (1, &of_second),
-            (0, &of_second),
-        ] {
+        for (status, more) in [(1, &first), (2, &more_of_it), (1, &other), (0, &other)] {
             assert_ends(&run(&folder, &of("a", status, more)), 0, "");
         }
         let acts = acts(&endpoint.requests());
