@@ -5,79 +5,79 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-/// Items that are delivered together, by whoever has the turn.
+/// Items that are delivered together, by whoever has the turn. One that is gone, as an admin took
+/// it away, is delivered with the others all the same.
 #[derive(Debug, Default)]
 pub struct Held {
     dir: PathBuf,
-    items: Vec<Item>,
-    /// How many of them, from the first on, are begun.
-    begun: usize,
+    items: Vec<State>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    item: Item,
+    is_begun: bool,
 }
 
 impl Held {
     pub(crate) fn new(dir: PathBuf, items: Vec<Item>) -> Self {
+        let state = |item| State {
+            item,
+            is_begun: false,
+        };
         Self {
             dir,
-            items,
-            begun: 0,
+            items: items.into_iter().map(state).collect(),
         }
     }
 
     /// Notes, unless it is noted, that their delivery begins: from now on nobody knows whether
     /// they are delivered.
     pub fn begin(&mut self) -> Result<(), SpoolError> {
-        while let Some(item) = self.items.get(self.begun).copied() {
-            if self.rename(self.begun, item, item.begun())? {
-                self.begun += 1;
-            }
-        }
-        Ok(())
+        self.set(true, Item::begun)
     }
 
     /// Notes that they are not delivered for certain, so that what was begun does not count.
     pub fn failed(&mut self) -> Result<(), SpoolError> {
-        while let Some(last) = self.begun.checked_sub(1) {
-            if let Some(item) = self.items.get(last).copied() {
-                self.rename(last, item, item.not_begun())?;
+        self.set(false, Item::not_begun)
+    }
+
+    fn set(&mut self, is_begun: bool, change: fn(Item) -> Item) -> Result<(), SpoolError> {
+        for state in &mut self.items {
+            if state.is_begun == is_begun {
+                continue;
             }
-            self.begun = last;
+            let item = change(state.item);
+            let path = self.dir.join(state.item.name());
+            match fs::rename(&path, self.dir.join(item.name())) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(SpoolError::new("write to", path, source));
+                }
+                _ => *state = State { item, is_begun },
+            }
         }
         Ok(())
     }
 
-    /// Writes the bytes of each anew; `bytes` has them in the order of the items.
+    /// Writes the bytes of each anew that is still there; `bytes` has them in the order of the
+    /// items.
     pub fn rewrite(&mut self, bytes: &[Vec<u8>]) -> Result<(), SpoolError> {
-        for (item, bytes) in self.items.iter().zip(bytes) {
-            let path = self.dir.join(item.name());
-            file::replace(&path, bytes)
-                .map_err(|source| SpoolError::new("write to", path, source))?;
+        for (state, bytes) in self.items.iter().zip(bytes) {
+            let path = self.dir.join(state.item.name());
+            if path.exists() {
+                file::replace(&path, bytes)
+                    .map_err(|source| SpoolError::new("write to", path, source))?;
+            }
         }
         Ok(())
     }
 
     /// Forgets them: they are delivered, or will never be.
     pub fn done(self) -> Result<(), SpoolError> {
-        for item in self.items {
-            remove(self.dir.join(item.name()))?;
+        for state in self.items {
+            remove(self.dir.join(state.item.name()))?;
         }
         Ok(())
-    }
-
-    /// One that is gone, as an admin took it away, is still delivered, but no longer kept: false.
-    fn rename(&mut self, place: usize, from: Item, to: Item) -> Result<bool, SpoolError> {
-        let path = self.dir.join(from.name());
-        match fs::rename(&path, self.dir.join(to.name())) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.items.remove(place);
-                return Ok(false);
-            }
-            Err(source) => return Err(SpoolError::new("write to", path, source)),
-        }
-        if let Some(item) = self.items.get_mut(place) {
-            *item = to;
-        }
-        Ok(true)
     }
 }
 

@@ -275,3 +275,24 @@ fn a_link_in_the_place_of_a_file_is_not_written_through() {
         fs::remove_file(&file).unwrap();
     }
 }
+
+#[test]
+fn one_that_an_admin_took_away_stays_away_and_stops_none_of_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path());
+    for text in [b"a", b"b", b"c"] {
+        spool.put(text, at(1)).unwrap();
+    }
+    let turn = spool.try_turn().unwrap().unwrap();
+    let items = turn.waiting(at(1)).unwrap().items;
+    let mut held = turn.hold(items.clone());
+    fs::remove_file(turn.path(&items[1])).unwrap();
+    held.begin().unwrap();
+    held.rewrite(&[b"A".to_vec(), b"B".to_vec(), b"C".to_vec()])
+        .unwrap();
+    held.failed().unwrap();
+    assert_eq!(texts(&turn, 1), ["A", "C"]);
+    assert_eq!(turn.waiting(at(1)).unwrap().items, [items[0], items[2]]);
+    held.done().unwrap();
+    assert_eq!(turn.waiting(at(1)).unwrap(), Waiting::default());
+}

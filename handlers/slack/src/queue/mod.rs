@@ -500,8 +500,10 @@ pub fn deliver_at_once(
     if let Verdict::Drop(_) = filter::judge(event, None, settings) {
         return Ok(());
     }
+    let mut sent = Ok(());
     for message in message::in_any_case(event, settings, warn) {
-        delivery.deliver(&message.payload, Act::Post)?;
+        // One channel that is refused costs the others nothing.
+        sent = delivery.deliver(&message.payload, Act::Post).and(sent);
     }
-    Ok(())
+    sent
 }
