@@ -1,8 +1,10 @@
 //! Sensu's settings files: which ones, in which order, and how they merge.
 //!
 //! The agent and the handlers read the same files below `/etc/sensu`, so both
-//! find and merge them here. What the values mean is their own business.
+//! find and merge them here. What the values mean is their own business. What the programs of
+//! handlers have in common beside them is in [`program`].
 
+pub mod program;
 mod section;
 
 use serde_json::{Map, Value};

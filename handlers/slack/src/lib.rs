@@ -21,9 +21,10 @@ pub mod queue;
 pub mod settings;
 pub mod template;
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::time::{Duration, SystemTime};
 use venus_event::{Attributes, Event, EventError};
+use venus_settings::program::{InputError, read_input};
 use venus_settings::{SourceError, Sources};
 use venus_spool::{Spool, SpoolError};
 
@@ -32,18 +33,12 @@ use filter::Verdict;
 use queue::{Queue, QueueError};
 use settings::{Settings, SettingsError};
 
-/// The longest event that is read, in bytes.
-const EVENT_LIMIT: u64 = 10 * 1024 * 1024;
-
 /// Why an event did not become a message.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
-    /// Standard input broke off.
-    #[error("cannot read the event from standard input: {0}")]
-    Input(#[source] io::Error),
-    /// More than a check can sensibly print.
-    #[error("the event on standard input is longer than {} MB", EVENT_LIMIT / 1024 / 1024)]
-    TooLong,
+    /// Standard input cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// What stands on standard input is no event.
     #[error(transparent)]
     Event(#[from] EventError),
@@ -77,11 +72,7 @@ impl HandlerError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Delivery(_) | Self::Queue(_) | Self::Refused(_) => 1,
-            Self::Input(_)
-            | Self::TooLong
-            | Self::Event(_)
-            | Self::Source(_)
-            | Self::Settings(_) => 2,
+            Self::Input(_) | Self::Event(_) | Self::Source(_) | Self::Settings(_) => 2,
         }
     }
 }
@@ -208,42 +199,5 @@ fn read_settings(
 }
 
 fn read_event(input: impl Read) -> Result<Event, HandlerError> {
-    let mut bytes = Vec::new();
-    input
-        .take(EVENT_LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(HandlerError::Input)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > EVENT_LIMIT {
-        return Err(HandlerError::TooLong);
-    }
-    // A check that prints Latin-1 is still a check that failed.
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(Event::from_json(text.as_bytes())?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_that_is_not_utf_8_is_still_an_event() {
-        let json = b"{\"client\":{\"name\":\"c\"},\"check\":{\"name\":\"k\",\"status\":1,\"output\":\"\xe9\"}}";
-        assert_eq!(read_event(&json[..]).unwrap().output(), "\u{fffd}");
-    }
-
-    #[test]
-    fn an_endless_event_is_refused_and_not_read_to_its_end() {
-        let error = read_event(io::repeat(b' ')).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the event on standard input is longer than 10 MB"
-        );
-        assert_eq!(error.exit_code(), 2);
-    }
-
-    #[test]
-    fn an_event_of_just_the_limit_is_read() {
-        let blanks = io::repeat(b' ').take(EVENT_LIMIT);
-        assert!(matches!(read_event(blanks), Err(HandlerError::Event(_))));
-    }
+    Ok(Event::from_json(read_input(input)?.as_bytes())?)
 }

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::process::Command;
 use tempfile::TempDir;
 use venus_tests::endpoint::{Answer, Endpoint, OK};
 use venus_tests::port;
@@ -242,7 +243,9 @@ fn what_root_did_by_hand_stops_no_other_user() {
     fs::write(&foreign, "").unwrap();
     let event = of("b", 2, &json!({}));
     let copy = folder.path().join("handler-slack");
-    fs::copy(crate::PROGRAM, &copy).unwrap();
+    // By another process: what this one writes may be open in a neighbour's child, and cannot run.
+    let copied = Command::new("cp").arg(crate::PROGRAM).arg(&copy).status();
+    assert!(copied.unwrap().success());
     let mut handler = command(copy.to_str().unwrap());
     handler.args(from(&folder));
     std::os::unix::process::CommandExt::uid(&mut handler, nobody);
