@@ -57,6 +57,8 @@ pub struct Endpoint {
 struct Shared {
     arrived: Mutex<usize>,
     more: Condvar,
+    is_held: Mutex<bool>,
+    let_go: Condvar,
     is_over: AtomicBool,
 }
 
@@ -109,6 +111,17 @@ impl Endpoint {
             .wait_timeout_while(arrived, DEADLINE, |arrived| *arrived < count)
             .unwrap();
         assert!(!late.timed_out(), "{arrived} of {count} requests");
+    }
+
+    /// Answers nobody until [`let_go`](Self::let_go).
+    pub fn hold(&self) {
+        *self.shared.is_held.lock().unwrap() = true;
+    }
+
+    /// Answers again.
+    pub fn let_go(&self) {
+        *self.shared.is_held.lock().unwrap() = false;
+        self.shared.let_go.notify_all();
     }
 
     /// An address below which the endpoint listens; its path is a secret.
@@ -178,6 +191,13 @@ fn serve(
         requests.push(request);
         *shared.arrived.lock().unwrap() = requests.len();
         shared.more.notify_all();
+        let is_held = shared.is_held.lock().unwrap();
+        drop(
+            shared
+                .let_go
+                .wait_while(is_held, |is_held| *is_held)
+                .unwrap(),
+        );
         let answer = match (answer.unwrap(), fault) {
             (Answer::Http(status, ..), Some(fault)) if status.starts_with("200") => {
                 &Answer::Http("400 Bad Request", "", fault)

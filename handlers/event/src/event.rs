@@ -225,9 +225,28 @@ mod tests {
         assert_eq!((event.status(), event.action), (2, Action::Create));
         assert_eq!(event.check["history"], serde_json::json!(["2"]));
         assert_eq!(event.client_address(), None);
+        assert_eq!((event.id.as_deref(), event.occurrences), (None, 1));
+        assert_eq!(event.check.get("occurrences"), None);
         // One that has metrics only.
         let error = Event::from_json(lines.next().unwrap().as_bytes()).unwrap_err();
         assert_eq!(error.to_string(), "the event has no check (an object)");
+    }
+
+    #[test]
+    fn what_sensu_go_counts_is_not_what_a_check_wants() {
+        let json = serde_json::json!({
+            "entity": {"metadata": {"name": "c"}},
+            "check": {
+                "metadata": {"name": "k"}, "status": 2, "interval": 60,
+                "occurrences": 3, "occurrences_watermark": 3,
+            },
+            "id": "another-each-time",
+        });
+        let event = Event::from_json(json.to_string().as_bytes()).unwrap();
+        assert_eq!((event.occurrences, event.occurrences_watermark), (3, 3));
+        assert_eq!(event.check.get("occurrences"), None);
+        assert_eq!(event.check.get("occurrences_watermark"), None);
+        assert_eq!(event.id, None);
     }
 
     #[test]

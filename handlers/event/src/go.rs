@@ -10,10 +10,7 @@ pub(crate) fn to_core(whole: &Value) -> Option<Value> {
         return None;
     }
     let mut core = Map::new();
-    core.insert(
-        "id".to_owned(),
-        whole.get("id").cloned().unwrap_or_default(),
-    );
+    // Without its id, which is another for each event: in Core all of an incident have the same.
     core.insert("client".to_owned(), client(entity));
     if let Some(check) = whole.get("check").and_then(Value::as_object) {
         let of_check = |key: &str| check.get(key).cloned().unwrap_or_default();
@@ -62,6 +59,10 @@ fn address(entity: &Map<String, Value>) -> Option<&str> {
 fn core_check(check: &Map<String, Value>) -> Map<String, Value> {
     let mut core = check.clone();
     core.insert("name".to_owned(), name(check));
+    // They count here, and are what the event has. In Core's check they are how many are wanted.
+    for counter in ["occurrences", "occurrences_watermark"] {
+        core.shift_remove(counter);
+    }
     let history = check.get("history").and_then(Value::as_array);
     let statuses = history.into_iter().flatten().map(|one| {
         let status = one.get("status").and_then(Value::as_i64);

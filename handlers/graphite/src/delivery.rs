@@ -59,6 +59,14 @@ pub enum DeliveryError {
     /// The spool cannot be used.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    /// Nor can this of what waits there; the rest can.
+    #[error("{source}: set aside")]
+    Unreadable {
+        /// What it is.
+        item: Item,
+        /// What is wrong with it.
+        source: SpoolError,
+    },
 }
 
 fn after(tries: u32) -> String {
@@ -124,6 +132,9 @@ pub fn deliver(
                 ));
             }
             if waiting.items.is_empty() {
+                if let Some(strange) = waiting.strange {
+                    warn(&strange);
+                }
                 return Ok(true);
             }
             let mut left = waiting.items.as_slice();
@@ -133,7 +144,14 @@ pub fn deliver(
                     // Whoever comes next goes on.
                     return Ok(false);
                 }
-                let sent = with_retries(turn, left, sender, settings, clock)?;
+                let sent = match with_retries(turn, left, sender, settings, clock) {
+                    Err(error @ DeliveryError::Unreadable { item, .. }) => {
+                        warn(&error.to_string());
+                        turn.set_aside(item)?;
+                        break;
+                    }
+                    sent => sent?,
+                };
                 let (done, rest) = left.split_at_checked(sent).unwrap_or((left, &[]));
                 for item in done {
                     turn.keep(*item, (clock.now)(), settings.repeat)?;
@@ -160,8 +178,12 @@ fn with_retries(
     clock: &mut Clock<'_>,
 ) -> Result<usize, DeliveryError> {
     let read = |index: usize| -> Result<Option<String>, DeliveryError> {
-        let item = items.get(index);
-        let bytes = item.map(|item| turn.read(item)).transpose()?;
+        let read = |item: &Item| {
+            let item = *item;
+            let unreadable = |source| DeliveryError::Unreadable { item, source };
+            turn.read(&item).map_err(unreadable)
+        };
+        let bytes = items.get(index).map(read).transpose()?;
         // They were written as text.
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     };

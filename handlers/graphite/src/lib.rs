@@ -28,9 +28,10 @@ pub mod stream;
 pub mod tls;
 mod wire;
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::time::{SystemTime, UNIX_EPOCH};
 use venus_event::Attributes;
+use venus_settings::program::{InputError, read_input};
 use venus_settings::{SourceError, Sources};
 use venus_spool::Spool;
 
@@ -42,18 +43,12 @@ use sender::Sender;
 use settings::{Settings, SettingsError};
 use tls::TlsError;
 
-/// The longest event that is read, in bytes.
-const EVENT_LIMIT: u64 = 10 * 1024 * 1024;
-
 /// Why the lines of an event did not get to Carbon.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
-    /// Standard input broke off.
-    #[error("cannot read the event from standard input: {0}")]
-    Input(#[source] io::Error),
-    /// More than a check can sensibly print.
-    #[error("the event on standard input is longer than {} MB", EVENT_LIMIT / 1024 / 1024)]
-    TooLong,
+    /// Standard input cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// What stands on standard input has no lines.
     #[error(transparent)]
     Event(#[from] EventError),
@@ -81,7 +76,6 @@ impl HandlerError {
         match self {
             Self::Delivery(_) => 1,
             Self::Input(_)
-            | Self::TooLong
             | Self::Event(_)
             | Self::NothingGood(_)
             | Self::Source(_)
@@ -138,7 +132,12 @@ pub fn handle(
     // What is wrong with TLS may be mended while the lines wait.
     let mut sender = Sender::new(&settings.target)?;
     match put {
-        Ok(spool) => delivery::deliver(&spool, &mut sender, &settings, clock, warn)?,
+        Ok(spool) => {
+            if let Some(warning) = spool.warning() {
+                warn(warning);
+            }
+            delivery::deliver(&spool, &mut sender, &settings, clock, warn)?;
+        }
         Err(error) => {
             // Sent without a net rather than not at all.
             warn(&format!("{error}: nothing is kept"));
@@ -146,20 +145,4 @@ pub fn handle(
         }
     }
     Ok(())
-}
-
-fn read_input(input: impl Read) -> Result<String, HandlerError> {
-    let mut bytes = Vec::new();
-    input
-        .take(EVENT_LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(HandlerError::Input)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > EVENT_LIMIT {
-        return Err(HandlerError::TooLong);
-    }
-    // A line that is not UTF-8 costs only itself.
-    Ok(match String::from_utf8_lossy(&bytes) {
-        std::borrow::Cow::Borrowed(_) => String::from_utf8(bytes).unwrap_or_default(),
-        std::borrow::Cow::Owned(mended) => mended,
-    })
 }

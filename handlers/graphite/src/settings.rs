@@ -5,11 +5,8 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
 use venus_event::Attributes;
-use venus_settings::{DEFAULT_DIR, DEFAULT_FILE, Section, Sources, WrongType};
+use venus_settings::{Section, Sources, WrongType};
 use venus_spool::Bounds;
-
-/// Below here is a folder for each settings key.
-const SPOOLS: &str = "/var/spool/venus";
 
 /// How lines go to Carbon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,17 +115,6 @@ pub enum SettingsError {
     },
 }
 
-/// Where settings were looked for: `FILE and DIR`.
-fn places(sources: &Sources) -> String {
-    let file = sources.file.as_deref().unwrap_or(DEFAULT_FILE.as_ref());
-    let mut places = vec![file.display().to_string()];
-    if sources.dirs.is_empty() {
-        places.push(DEFAULT_DIR.to_owned());
-    }
-    places.extend(sources.dirs.iter().map(|dir| dir.display().to_string()));
-    places.join(" and ")
-}
-
 impl Settings {
     /// Reads what stands below `key` in `all`, which came from `sources`.
     pub fn from_section(
@@ -142,7 +128,7 @@ impl Settings {
             None => {
                 return Err(SettingsError::NoSection {
                     key: key.into(),
-                    places: places(sources),
+                    places: sources.places(),
                 });
             }
         };
@@ -174,9 +160,7 @@ impl Settings {
             retry_delay: section
                 .seconds("retry_delay", 0)?
                 .unwrap_or(Duration::from_secs(1)),
-            spool_dir: section
-                .text("spool_dir")?
-                .map_or_else(|| spool_dir(key), PathBuf::from),
+            spool_dir: section.spool_dir()?,
             spool: Bounds {
                 age: section
                     .whole(
@@ -286,16 +270,6 @@ fn prefix(section: &mut Section<'_>) -> Result<Option<String>, SettingsError> {
     Ok(Some(prefix))
 }
 
-/// One for each key, as lines for one Carbon must not go to another.
-fn spool_dir(key: &str) -> PathBuf {
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
-    let name: String = key
-        .chars()
-        .map(|character| if is_plain(character) { character } else { '_' })
-        .collect();
-    PathBuf::from(SPOOLS).join(name)
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -349,11 +323,11 @@ pub(crate) mod tests {
         assert_eq!(settings.target.port, 2004);
         assert_eq!(settings.prefix.as_deref(), Some("a.b"));
         assert_eq!(
-            spool_dir("graphite2"),
+            Section::new("graphite2", Attributes::new()).default_spool_dir(),
             PathBuf::from("/var/spool/venus/graphite2")
         );
         assert_eq!(
-            spool_dir("../a.b"),
+            Section::new("../a.b", Attributes::new()).default_spool_dir(),
             PathBuf::from("/var/spool/venus/___a_b")
         );
     }

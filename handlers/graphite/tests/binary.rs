@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
 use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -370,6 +371,25 @@ fn at_its_bound_the_spool_loses_the_oldest_and_says_so() {
     assert!(all.ends_with(&(lines("third") + &line(1))));
     assert!(!all.contains("first.b.c 0 "));
     assert!(all.len() <= 1 << 20);
+}
+
+#[test]
+fn what_is_named_like_its_lines_and_is_none_stops_nobody() {
+    let receiver = Receiver::start(&[Conduct::Read]);
+    let handler = Handler::new(receiver.port(), &json!({}));
+    let spool = handler.dir.path().join("spool");
+    fs::create_dir(&spool).unwrap();
+    let link = spool.join("00000000000000000001-1-0");
+    std::os::unix::fs::symlink("nowhere", &link).unwrap();
+    fs::set_permissions(&spool, PermissionsExt::from_mode(0o770)).unwrap();
+    let said = format!(
+        "handler-graphite: the spool {0} can be written by others, who can change what is sent: \
+         chmod 700 {0}\nhandler-graphite: {1} is no file of this user's: left alone\n",
+        spool.display(),
+        link.display()
+    );
+    assert_ends(&handler.run(&event(&line(1))), 0, &said);
+    assert_eq!(receiver.received(), [line(1)]);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Sensu's settings files: which ones, in which order, and how they merge.
 //!
 //! The agent and the handlers read the same files below `/etc/sensu`, so both
-//! find and merge them here. What the values mean is their own business.
+//! find and merge them here. What the values mean is their own business. What the programs of
+//! handlers have in common beside them is in [`program`].
 
+pub mod program;
 mod section;
 
 use serde_json::{Map, Value};
@@ -90,6 +92,18 @@ impl Sources {
             files.append(&mut files_below(dir)?);
         }
         Ok(files)
+    }
+
+    /// Where settings are looked for: `FILE and DIR`.
+    #[must_use]
+    pub fn places(&self) -> String {
+        let file = self.file.as_deref().unwrap_or(DEFAULT_FILE.as_ref());
+        let mut places = vec![file.display().to_string()];
+        if self.dirs.is_empty() {
+            places.push(DEFAULT_DIR.to_owned());
+        }
+        places.extend(self.dirs.iter().map(|dir| dir.display().to_string()));
+        places.join(" and ")
     }
 
     /// Merges all [`files`](Self::files) over `settings`, and says which they were.

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use venus_event::Attributes;
 
+/// Below here is a folder for each settings key.
+const SPOOLS: &str = "/var/spool/venus";
+
 /// The object below a settings key. What is read is taken out, so that what nobody knows is left
 /// over. `null` counts as absent.
 #[derive(Debug)]
@@ -93,6 +96,20 @@ impl<'a> Section<'a> {
             let path = PathBuf::from(value.as_str()?);
             path.is_absolute().then_some(path)
         })
+    }
+
+    /// The folder in which events wait: each settings key has its own.
+    pub fn spool_dir(&mut self) -> Result<PathBuf, WrongType> {
+        let given = self.text("spool_dir")?.filter(|path| !path.is_empty());
+        Ok(given.map_or_else(|| self.default_spool_dir(), PathBuf::from))
+    }
+
+    /// The same where the settings name none.
+    #[must_use]
+    pub fn default_spool_dir(&self) -> PathBuf {
+        let is_plain = |one: char| one.is_ascii_alphanumeric() || "-_".contains(one);
+        let name = self.key.replace(|one| !is_plain(one), "_");
+        PathBuf::from(SPOOLS).join(name)
     }
 
     /// A number, which may be a text of digits.

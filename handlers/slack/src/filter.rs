@@ -184,6 +184,23 @@ mod tests {
     }
 
     #[test]
+    fn of_sensu_go_the_first_is_announced_and_not_each() {
+        let settings = section(&json!({}));
+        let event = |occurrences: u64| {
+            let json = json!({
+                "entity": {"metadata": {"name": "c"}},
+                "check": {
+                    "metadata": {"name": "k"}, "status": 2, "interval": 600, "state": "failing",
+                    "occurrences": occurrences, "occurrences_watermark": occurrences,
+                },
+            });
+            Event::from_json(json.to_string().as_bytes()).unwrap()
+        };
+        let sent = (1..=7).filter(|count| judge(&event(*count), None, &settings) == Verdict::Send);
+        assert_eq!(sent.collect::<Vec<_>>(), [1, 4, 7]);
+    }
+
+    #[test]
     fn an_end_is_told_if_the_beginning_was() {
         let resolve = json!({"action": "resolve", "occurrences_watermark": 2});
         let end =

@@ -3,11 +3,12 @@
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use venus_event::{Action, Event, Severity};
+use venus_spool::file;
 
 /// A check that is not OK, as far as Slack was told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,12 @@ pub struct Incident {
     /// Whether Slack was told that it flaps.
     #[serde(default)]
     pub flaps: bool,
+    /// The id of its last event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// When the check was OK before it, seconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_ok: Option<i64>,
     /// Its message of each channel, where it can be answered to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub threads: BTreeMap<String, Thread>,
@@ -31,6 +38,18 @@ pub struct Thread {
     pub ts: String,
     /// Whether it is about this incident alone, and may therefore be changed.
     pub is_own: bool,
+}
+
+impl Incident {
+    /// Whether this event may be one of it, as far as can be told where the OK before another was
+    /// never heard of: Sensu keeps the id from its beginning to its end, Go and the embedded agent
+    /// do not, and of old servers there is no `last_ok`.
+    fn may_have(&self, event: &Event) -> bool {
+        let same_id = self.id.as_ref().zip(event.id.as_ref()).map(|(a, b)| a == b);
+        let same_ok = self.last_ok.zip(event.last_ok).map(|(a, b)| a == b);
+        let known = [same_id, same_ok].into_iter().flatten();
+        known.max().unwrap_or(true)
+    }
 }
 
 /// An incident of which nothing more is heard, as its client is gone, is forgotten after this time.
@@ -54,11 +73,14 @@ impl Incidents {
     }
 
     /// The incident of this event's client and check. One that cannot be read is none: it is
-    /// better to tell an end too much than one too few.
+    /// better to tell an end too much than one too few. Nor is one that is over, as another has
+    /// begun since; an end is that of whatever is known.
     #[must_use]
     pub fn of(&self, event: &Event) -> Option<Incident> {
-        let text = fs::read(self.path(event)).ok()?;
-        serde_json::from_slice(&text).ok()
+        let text = file::read(&self.path(event)).ok()?;
+        let incident: Incident = serde_json::from_slice(&text).ok()?;
+        let may_begin = event.action == Action::Create && event.severity() != Severity::Ok;
+        (!may_begin || incident.may_have(event)).then_some(incident)
     }
 
     /// Notes what became of an event: `announced` if Slack was told.
@@ -78,22 +100,23 @@ impl Incidents {
             };
         }
         let mut incident = before.clone().unwrap_or_default();
+        incident.id.clone_from(&event.id);
+        incident.last_ok = event.last_ok;
         incident.announced |= announced;
         incident.flaps = event.action == Action::Flapping && (incident.flaps || announced);
         incident.threads.extend(threads);
         if before.as_ref() == Some(&incident) {
-            return touch(&path, now);
+            return file::touch(&path, now);
         }
-        fs::create_dir_all(&self.dir)?;
-        let unfinished = path.with_added_extension("new");
-        fs::write(&unfinished, serde_json::to_vec(&incident)?)?;
-        fs::rename(unfinished, path)
+        file::make_folder(&self.dir)?;
+        file::replace(&path, &serde_json::to_vec(&incident)?)
     }
 
     /// Forgets those of which nothing was heard for a month; looks once a day.
     pub fn prune(&self, now: SystemTime) -> io::Result<()> {
         let age = |path: &Path| -> io::Result<Duration> {
-            let modified = fs::metadata(path)?.modified()?;
+            // Of a link, where it is one: it is ours to take away.
+            let modified = fs::symlink_metadata(path)?.modified()?;
             Ok(now.duration_since(modified).unwrap_or_default())
         };
         let pruned = self.dir.join(PRUNED);
@@ -106,22 +129,18 @@ impl Incidents {
         };
         for entry in entries {
             let path = entry?.path();
-            if age(&path)? > FORGOTTEN {
+            if !path.is_dir() && age(&path)? > FORGOTTEN {
                 fs::remove_file(path)?;
             }
         }
-        fs::write(&pruned, "")?;
-        touch(&pruned, now)
+        file::replace(&pruned, b"")?;
+        file::touch(&pruned, now)
     }
 
     fn path(&self, event: &Event) -> PathBuf {
         self.dir
             .join(file_name(event.client_name(), event.check_name()))
     }
-}
-
-fn touch(path: &Path, now: SystemTime) -> io::Result<()> {
-    File::options().append(true).open(path)?.set_modified(now)
 }
 
 /// The longest name of a file that the common file systems take, less what is added to it.

@@ -21,9 +21,10 @@ pub mod queue;
 pub mod settings;
 pub mod template;
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::time::{Duration, SystemTime};
 use venus_event::{Attributes, Event, EventError};
+use venus_settings::program::{InputError, read_input};
 use venus_settings::{SourceError, Sources};
 use venus_spool::{Spool, SpoolError};
 
@@ -32,18 +33,12 @@ use filter::Verdict;
 use queue::{Queue, QueueError};
 use settings::{Settings, SettingsError};
 
-/// The longest event that is read, in bytes.
-const EVENT_LIMIT: u64 = 10 * 1024 * 1024;
-
 /// Why an event did not become a message.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
-    /// Standard input broke off.
-    #[error("cannot read the event from standard input: {0}")]
-    Input(#[source] io::Error),
-    /// More than a check can sensibly print.
-    #[error("the event on standard input is longer than {} MB", EVENT_LIMIT / 1024 / 1024)]
-    TooLong,
+    /// Standard input cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// What stands on standard input is no event.
     #[error(transparent)]
     Event(#[from] EventError),
@@ -59,12 +54,16 @@ pub enum HandlerError {
     /// Slack did not take a message that waited; it is kept.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// A template cannot be used.
-    #[error(transparent)]
-    Template(#[from] template::TemplateError),
-    /// Slack refused messages for what they are.
-    #[error("{0} messages were refused, and are gone")]
-    Refused(usize),
+    /// Slack refused messages for what they are, which say whom they were about.
+    #[error("{} refused, and gone: {}", count(.0.len()), .0.join(", "))]
+    Refused(Vec<String>),
+}
+
+fn count(messages: usize) -> String {
+    match messages {
+        1 => "1 message was".to_owned(),
+        more => format!("{more} messages were"),
+    }
 }
 
 impl HandlerError {
@@ -73,12 +72,7 @@ impl HandlerError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Delivery(_) | Self::Queue(_) | Self::Refused(_) => 1,
-            Self::Input(_)
-            | Self::TooLong
-            | Self::Event(_)
-            | Self::Source(_)
-            | Self::Settings(_)
-            | Self::Template(_) => 2,
+            Self::Input(_) | Self::Event(_) | Self::Source(_) | Self::Settings(_) => 2,
         }
     }
 }
@@ -128,11 +122,14 @@ pub fn handle(
             )?);
         }
     };
+    if let Some(warning) = spool.warning() {
+        warn(warning);
+    }
     let mut queue = Queue::new(&settings, delivery, now, warn);
     spool.serve(|turn| queue.serve(turn))?;
     match queue.refused() {
-        0 => Ok(()),
-        refused => Err(HandlerError::Refused(refused)),
+        [] => Ok(()),
+        refused => Err(HandlerError::Refused(refused.to_vec())),
     }
 }
 
@@ -143,21 +140,26 @@ fn keep(event: &Event, settings: &Settings, now: SystemTime) -> Result<Spool, Sp
     Ok(spool)
 }
 
-/// What [`handle`] would send if nothing else waited, as JSON; or why it would send nothing.
+/// What [`handle`] would send if nothing else waited, as JSON; or why it would send nothing. `warn`
+/// takes the lines that it would say.
 pub fn preview(
     sources: &Sources,
     key: &str,
     input: impl Read,
     env: &dyn Fn(&str) -> Option<String>,
+    warn: &mut dyn FnMut(&str),
 ) -> Result<Result<Vec<String>, &'static str>, HandlerError> {
     let event = read_event(input)?;
     let settings = read_settings(sources, key, env)?;
+    for warning in &settings.warnings {
+        warn(warning);
+    }
     let incidents = incident::Incidents::new(settings.spool_dir.join("incidents"));
     let incident = incidents.of(&event);
     if let Verdict::Drop(reason) = filter::judge(&event, incident.as_ref(), &settings) {
         return Ok(Err(reason));
     }
-    let messages = message::of_event(&event, &settings)?;
+    let messages = message::in_any_case(&event, &settings, warn);
     let payloads = messages
         .iter()
         .map(|message| format!("{:#}", message.payload));
@@ -171,6 +173,7 @@ pub fn test(
     host: &str,
     env: &dyn Fn(&str) -> Option<String>,
     wait: &mut dyn FnMut(Duration),
+    warn: &mut dyn FnMut(&str),
 ) -> Result<(), HandlerError> {
     let settings = read_settings(sources, key, env)?;
     let sample = serde_json::json!({
@@ -179,7 +182,7 @@ pub fn test(
     });
     let event = Event::from_json(sample.to_string().as_bytes())?;
     let mut delivery = Delivery::new(&settings, wait);
-    for message in message::of_event(&event, &settings)? {
+    for message in message::in_any_case(&event, &settings, warn) {
         delivery.deliver(&message.payload, Act::Post)?;
     }
     Ok(())
@@ -196,42 +199,5 @@ fn read_settings(
 }
 
 fn read_event(input: impl Read) -> Result<Event, HandlerError> {
-    let mut bytes = Vec::new();
-    input
-        .take(EVENT_LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(HandlerError::Input)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > EVENT_LIMIT {
-        return Err(HandlerError::TooLong);
-    }
-    // A check that prints Latin-1 is still a check that failed.
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(Event::from_json(text.as_bytes())?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_that_is_not_utf_8_is_still_an_event() {
-        let json = b"{\"client\":{\"name\":\"c\"},\"check\":{\"name\":\"k\",\"status\":1,\"output\":\"\xe9\"}}";
-        assert_eq!(read_event(&json[..]).unwrap().output(), "\u{fffd}");
-    }
-
-    #[test]
-    fn an_endless_event_is_refused_and_not_read_to_its_end() {
-        let error = read_event(io::repeat(b' ')).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the event on standard input is longer than 10 MB"
-        );
-        assert_eq!(error.exit_code(), 2);
-    }
-
-    #[test]
-    fn an_event_of_just_the_limit_is_read() {
-        let blanks = io::repeat(b' ').take(EVENT_LIMIT);
-        assert!(matches!(read_event(blanks), Err(HandlerError::Event(_))));
-    }
+    Ok(Event::from_json(read_input(input)?.as_bytes())?)
 }

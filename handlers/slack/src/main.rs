@@ -1,13 +1,16 @@
 //! `handler-slack`: reads its arguments and calls [`handler_slack::handle`].
 
-use clap::{Arg, ArgAction, Command, value_parser};
+use clap::{Arg, ArgAction, Command};
 use handler_slack::{HandlerError, World, handle, preview, test};
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
-use venus_settings::Sources;
+use venus_settings::program;
+
+const NAME: &str = "handler-slack";
+/// The settings key, unless another is named.
+const KEY: &str = "slack";
 
 const AFTER_HELP: &str = r##"Exit codes:
   0  the message was sent
@@ -20,28 +23,23 @@ Example, with {"slack": {"webhook_url": "https://hooks.slack.com/services/...", 
 fn main() -> ExitCode {
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
-        Err(error) => return explain(&error),
+        Err(error) => return program::explain(NAME, &error),
     };
-    let dirs = matches.get_many::<PathBuf>("config_dir");
-    let sources = Sources {
-        file: matches.get_one::<PathBuf>("config").cloned(),
-        dirs: dirs.into_iter().flatten().cloned().collect(),
-    };
-    let key = matches
-        .get_one::<String>("json")
-        .map_or("slack", String::as_str);
+    let sources = program::sources(&matches);
+    let key = program::key(&matches, KEY);
     let env = |name: &str| std::env::var(name).ok();
+    let warn = &mut |warning: &str| complain(&warning);
     if matches.get_flag("dry-run") {
-        return show(preview(&sources, key, io::stdin().lock(), &env));
+        return show(preview(&sources, key, io::stdin().lock(), &env, warn));
     }
     let sent = if matches.get_flag("test") {
-        test(&sources, key, &host(), &env, &mut pause)
+        test(&sources, key, &host(), &env, &mut pause, warn)
     } else {
         let world = World {
             env: &env,
             now: &clock,
             wait: &mut pause,
-            warn: &mut |warning| complain(&warning),
+            warn,
         };
         handle(&sources, key, io::stdin().lock(), world)
     };
@@ -80,35 +78,13 @@ fn host() -> String {
 }
 
 fn command() -> Command {
-    Command::new("handler-slack")
+    let command = Command::new(NAME)
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Sends the Sensu event on standard input to Slack, by an incoming webhook.")
-        .after_help(AFTER_HELP)
-        .arg(
-            Arg::new("config")
-                .short('c')
-                .long("config")
-                .value_name("FILE")
-                .value_parser(value_parser!(PathBuf))
-                .help("Read the settings of FILE, not of /etc/sensu/config.json"),
+        .about(
+            "Sends the Sensu event on standard input to Slack, by an incoming webhook or as a bot.",
         )
-        .arg(
-            Arg::new("config_dir")
-                .short('d')
-                .long("config_dir")
-                .value_name("DIR[,DIR]")
-                .action(ArgAction::Append)
-                .value_delimiter(',')
-                .value_parser(value_parser!(PathBuf))
-                .help("Then those of *.json below DIR, not below /etc/sensu/conf.d"),
-        )
-        .arg(
-            Arg::new("json")
-                .short('j')
-                .long("json")
-                .value_name("NAME")
-                .help("Use the settings key NAME [default: slack]"),
-        )
+        .after_help(AFTER_HELP);
+    program::with_arguments(command, KEY)
         .arg(
             Arg::new("dry-run")
                 .long("dry-run")
@@ -124,24 +100,8 @@ fn command() -> Command {
         )
 }
 
-/// Help and version as clap words them, a mistake as one line.
-fn explain(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        return match error.print() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::from(2),
-        };
-    }
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    let reason = first.strip_prefix("error: ").unwrap_or(first);
-    complain(&format_args!("{reason} (see handler-slack --help)"));
-    ExitCode::from(2)
-}
-
-/// A line on standard error; where nobody reads it, the exit code has to do.
 fn complain(line: &dyn Display) {
-    writeln!(io::stderr(), "handler-slack: {line}").unwrap_or_default();
+    program::complain(NAME, line);
 }
 
 #[allow(

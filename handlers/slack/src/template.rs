@@ -52,11 +52,13 @@ pub enum TemplateError {
     },
 }
 
-/// What a value from the event becomes, so that it stays data.
-pub(crate) type Escape = fn(&str) -> String;
-
-/// Reads the file and fills it with the event.
-pub(crate) fn render(path: &Path, event: &Event, escape: Escape) -> Result<String, TemplateError> {
+/// Reads the file and fills it with the event, each value of which becomes what `escape` makes of
+/// it, so that it stays data.
+pub(crate) fn render(
+    path: &Path,
+    event: &Event,
+    escape: impl Fn(&str) -> String + Send + Sync + 'static,
+) -> Result<String, TemplateError> {
     let text = fs::read_to_string(path).map_err(|source| TemplateError::Read {
         path: path.to_owned(),
         source,
@@ -68,7 +70,7 @@ pub(crate) fn render(path: &Path, event: &Event, escape: Escape) -> Result<Strin
     let mut environment = Environment::new();
     // An attribute that is not there shows as nothing, however deep it would be.
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-    environment.set_formatter(move |out, state, value| format(out, state, value, escape));
+    environment.set_formatter(move |out, state, value| format(out, state, value, &escape));
     let event = Value::from(Serde(event));
     environment
         .render_str(&text, minijinja::context! { event })
@@ -88,7 +90,7 @@ fn format(
     out: &mut Output<'_>,
     _: &State<'_, '_>,
     value: &Value,
-    escape: Escape,
+    escape: &dyn Fn(&str) -> String,
 ) -> Result<(), minijinja::Error> {
     let text = match value.kind() {
         ValueKind::Undefined | ValueKind::None => return Ok(()),
@@ -155,7 +157,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn rendered(template: &str, escape: Escape) -> Result<String, String> {
+    fn rendered(template: &str, escape: fn(&str) -> String) -> Result<String, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), template).unwrap();
         let event = json!({

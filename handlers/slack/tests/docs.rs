@@ -84,11 +84,13 @@ fn each_setting_of_the_page_does_what_it_says() {
         table("Those that it does not have:"),
     ];
     for (name, example) in all.concat() {
-        let read = settings([
+        let channel = ("channel".to_owned(), json!("#c"));
+        let bot = matches!(name.as_str(), "token" | "api_url").then_some(channel);
+        let read = settings(bot.clone().into_iter().chain([
             ("proxy_address".to_owned(), json!("proxy.example.org")),
             ("proxy_username".to_owned(), json!("sensu")),
             (name.clone(), example.clone()),
-        ]);
+        ]));
         let proxy = read.proxy.as_ref().unwrap();
         let shown = |place| shown(&name, &example, place);
         match name.as_str() {
@@ -133,8 +135,9 @@ fn each_setting_of_the_page_does_what_it_says() {
                     _ => "slack.com",
                 };
                 let token = ("token".to_owned(), json!("xoxb"));
-                let bot = (name == "api_url").then_some(token);
-                let given = settings([(name, example)].into_iter().chain(bot));
+                let token = (name == "api_url").then_some(token);
+                let given = [(name, example)].into_iter().chain(token).chain(bot);
+                let given = settings(given);
                 assert_eq!(given.access.host(), host);
             }
             "token" => assert!(matches!(read.access, Access::Bot { .. })),

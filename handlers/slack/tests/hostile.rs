@@ -10,6 +10,7 @@ use handler_slack::message::{self, Message};
 use handler_slack::settings::Settings;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use venus_event::Event;
 use venus_settings::Sources;
 
@@ -21,30 +22,66 @@ fn settings(more: &Value) -> Settings {
     Settings::from_section(all, "slack", &Sources::default(), &|_| None).unwrap()
 }
 
-/// Text that is made of what means something to Slack, to JSON, to a terminal, and of the rest.
+/// What means something to Slack, to JSON, to a terminal, or to nobody.
+const PIECES: [&str; 28] = [
+    "<!channel>",
+    "<!here>",
+    "<@U123>",
+    "<#C1>",
+    "<http://x|y>",
+    "@here",
+    "@channel",
+    "```",
+    "`",
+    ">",
+    "\n> ",
+    "&lt;",
+    "&",
+    "*",
+    "_",
+    "~",
+    "\"",
+    "\\",
+    "\u{0}",
+    "\u{1b}[31m",
+    "\t",
+    "{{ x }}",
+    "{% if %}",
+    "é",
+    "☃\u{fe0f}",
+    "\u{202e}",
+    "plain",
+    ",n[1-3],",
+];
+
+/// Text that is made of these, now and then very long.
 fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
-        "<!channel>|<!here>|<@U123>|<#C1>|<http://x\\|y>|@here|@channel|```|`|>|&lt;|\\*|_|~",
-        "\\PC{0,20}",
-        "[\\x00-\\x1f\"\\\\{}%]{0,5}",
-        Just("long ".repeat(2000)),
+        20 => prop::sample::select(&PIECES[..]).prop_map(str::to_owned),
+        1 => any::<char>().prop_map(String::from),
+        1 => Just("long ".repeat(2000)),
     ];
     prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
 }
 
-fn json_of(depth: u32) -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
+/// What an attribute may be: at most a list, or an object of one of them.
+fn attribute() -> impl Strategy<Value = Value> {
+    let list = || prop::collection::vec(text(), 0..4);
+    prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         text().prop_map(Value::from),
-    ];
-    leaf.prop_recursive(depth, 16, 4, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map("[a-z]{1,4}", inner, 0..4).prop_map(|map| json!(map)),
-        ]
-    })
+        list().prop_map(Value::from),
+        (text(), list())
+            .prop_map(|(text, list)| json!({"containers": list, "jobs": text, "z": text})),
+    ]
+}
+
+/// An event of this client.
+fn named(client: &str) -> Event {
+    let event = json!({"client": {"name": client}, "check": {"name": "k", "status": 2}});
+    Event::from_json(event.to_string().as_bytes()).unwrap()
 }
 
 prop_compose! {
@@ -52,7 +89,7 @@ prop_compose! {
         names in [text(), text()],
         status in any::<i64>(),
         output in text(),
-        more in [json_of(2), json_of(2), json_of(2), json_of(2)],
+        more in [attribute(), attribute(), attribute(), attribute()],
     ) -> Event {
         let [client, check] = names;
         let [address, subscriptions, tags, context] = more;
@@ -87,6 +124,23 @@ fn is_data(message: &Message) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// A template whose every value is the event's.
+fn template(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+/// All that a payload would show.
+fn strings(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(strings).collect(),
+        Value::Object(object) => object.values().flat_map(strings).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Without what the admin has put around each text.
 fn without_surround(mut message: Message, surround: &str) -> Message {
     for attachment in message.payload["attachments"].as_array_mut().unwrap() {
@@ -97,6 +151,33 @@ fn without_surround(mut message: Message, surround: &str) -> Message {
     message
 }
 
+#[test]
+fn how_many_have_no_room_in_a_group_is_said() {
+    // Names that have nothing in common.
+    let letters = |number: u32| -> String {
+        let digits = number.to_string().into_bytes().into_iter();
+        digits
+            .map(|digit| char::from(digit - b'0' + b'a'))
+            .collect()
+    };
+    let events: Vec<Event> = (0..3001)
+        .map(|number| named(&format!("{}{}", letters(number), "x".repeat(180))))
+        .collect();
+    let message = &message::of_group(&events, &settings(&json!({})))[0];
+    let attachments = message.payload["attachments"].as_array().unwrap();
+    assert_eq!(attachments.len(), 99);
+    let (last, others) = attachments.split_last().unwrap();
+    let names: usize = others
+        .iter()
+        .map(|one| one["text"].as_str().unwrap().split(',').count())
+        .sum();
+    let said = format!(
+        "and {} more, for whose names there is no room",
+        3001 - names
+    );
+    assert_eq!(last["text"], said);
+}
+
 proptest! {
     #[test]
     fn nothing_of_an_event_is_obeyed(event in event()) {
@@ -104,6 +185,73 @@ proptest! {
         let ticks = Settings { surround: Some("*`*".to_owned()), ..settings };
         for message in message::of_event(&event, &ticks).unwrap() {
             is_data(&without_surround(message, "*`*"))?;
+        }
+    }
+
+    #[test]
+    fn nor_through_a_template(event in event()) {
+        let all = "{{ event.client.name }} {{ event.check.output }} {{ event.client.x }} {{ event }}";
+        let file = template(all);
+        let settings = settings(&json!({
+            "link_names": 1, "surround": "`", "template": file.path(),
+        }));
+        for message in message::of_event(&event, &settings).unwrap() {
+            is_data(&without_surround(message, "`"))?;
+        }
+    }
+
+    #[test]
+    fn nor_through_the_template_of_a_payload(event in event()) {
+        let file = template(
+            r#"{"text": "{{ event.client.name }}{{ event.check.output }}{{ event }}", "parse": "full"}"#,
+        );
+        let settings = settings(&json!({"payload_template": file.path()}));
+        for message in message::of_event(&event, &settings).unwrap() {
+            for text in strings(&message.payload) {
+                prop_assert!(!text.contains('<') && !text.contains("@here"), "{text}");
+                prop_assert!(!text.contains("@channel"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_group_all_names_can_be_read(
+        numbers in prop::collection::btree_set((0..5_usize, 0..3000_u32), 2..300),
+        surround in 0..1900_usize,
+    ) {
+        let name = |(kind, number): (usize, u32)| match kind {
+            0 => format!("venus{number:04}"),
+            1 => format!("r{}n{:02}", number / 100, number % 100),
+            2 => format!("{}-{}", "abcdefg".repeat(number as usize % 9), number),
+            3 => format!("{number}x{}", number / 7),
+            _ => format!("login{}.example.org", char::from(b'a' + (number % 26) as u8)),
+        };
+        let names: BTreeSet<String> = numbers.into_iter().map(name).collect();
+        let events: Vec<Event> = names.iter().map(|name| named(name)).collect();
+        let surround = "x".repeat(surround);
+        let settings = settings(&json!({ "surround": surround }));
+        prop_assume!(events.len() > 1);
+        let mut read = Vec::new();
+        for message in message::of_group(&events, &settings) {
+            for attachment in message.payload["attachments"].as_array().unwrap() {
+                let text = attachment["text"].as_str().unwrap();
+                prop_assert!(text.chars().count() <= 4000);
+                let text = text.strip_prefix(&surround).unwrap();
+                let list = text.strip_suffix(&surround).unwrap();
+                let list = list.split_once(": ").map_or(list, |(_, list)| list);
+                match list.strip_prefix("and ") {
+                    Some(rest) => {
+                        let (unnamed, _) = rest.split_once(" more, for whose names").unwrap();
+                        prop_assert_eq!(unnamed.parse(), Ok(names.len() - read.len()));
+                        read.clear();
+                    }
+                    None => read.extend(venus_hostlist::expand(list).unwrap()),
+                }
+            }
+        }
+        if !read.is_empty() {
+            read.sort();
+            prop_assert_eq!(read, names.into_iter().collect::<Vec<_>>());
         }
     }
 

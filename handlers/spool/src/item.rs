@@ -24,6 +24,19 @@ impl Item {
         }
     }
 
+    /// The next that nobody has put.
+    pub(crate) fn later(self) -> Self {
+        Self {
+            put: self.put.saturating_add(1),
+            ..self
+        }
+    }
+
+    /// When it was put.
+    pub(crate) fn put(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.put)
+    }
+
     /// Reads what [`name`](Self::name) writes, and nothing else.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let mut parts = name.split('-');
@@ -61,9 +74,16 @@ impl Item {
     /// How long ago it was put; no time at all where the clock was set back since.
     #[must_use]
     pub fn age(&self, now: SystemTime) -> Duration {
-        let put = UNIX_EPOCH + Duration::from_nanos(self.put);
-        now.duration_since(put).unwrap_or_default()
+        now.duration_since(self.put()).unwrap_or_default()
     }
+}
+
+/// Whether a clock that says `now` cannot have been right at this time: it is from before there was
+/// this program, as the clock of a machine that has just started may be.
+pub(crate) fn is_wrong(time: SystemTime, now: SystemTime) -> bool {
+    // The end of 2025.
+    let first = UNIX_EPOCH + Duration::from_hours(24 * 365 * 56);
+    time < first && now >= first
 }
 
 #[cfg(test)]

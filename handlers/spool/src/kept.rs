@@ -7,10 +7,9 @@
 //! Items are renamed, not copied, into a folder for each sixth of the while: old ones go by the
 //! folder, and nobody has to look at each item to find out which are old.
 
-use crate::{Item, SpoolError, Turn};
-use std::fs::{self, DirBuilder};
+use crate::{Item, SpoolError, Turn, file};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,12 +27,10 @@ impl Turn<'_> {
         let width = width(span);
         let part = seconds(now) / width * width;
         let dir = self.kept().join(part.to_string());
-        let error = |error| self.spool.error("write to")(error);
+        let error = |error| SpoolError::new("write to", self.kept(), error);
         if !dir.exists() {
             self.forget_old(now, span).map_err(error)?;
-            let mut builder = DirBuilder::new();
-            builder.recursive(true).mode(0o700);
-            builder.create(&dir).map_err(error)?;
+            file::make_folder(&dir).map_err(error)?;
         }
         let name = item.name();
         fs::rename(self.spool.dir.join(&name), dir.join(&name)).map_err(error)
@@ -54,7 +51,7 @@ impl Turn<'_> {
             }
             Ok(count)
         };
-        recall().map_err(|error| self.spool.error("write to")(error))
+        recall().map_err(|error| SpoolError::new("write to", self.kept(), error))
     }
 
     fn kept(&self) -> PathBuf {

@@ -13,18 +13,22 @@
 //! more](MOST_TRIES), and then set aside, so that nothing is repeated for ever by handlers that are
 //! killed each time before they can say that they are done.
 
+pub mod file;
+mod held;
 mod item;
 mod kept;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::Uid;
 
+pub use held::Held;
 pub use item::Item;
 
 /// How often a delivery is begun before the item is set aside.
@@ -34,6 +38,8 @@ pub const MOST_TRIES: u32 = 2;
 const LOCK: &str = "lock";
 /// What is added to the name of one that was set aside.
 const ASIDE: &str = "aside";
+/// How many of those that are given up are shown.
+const SHOWN: usize = 20;
 
 /// How much is kept, and for how long. At the bound the oldest goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +60,19 @@ impl Default for Bounds {
     }
 }
 
-/// The folder cannot be used.
+/// The folder, or a file in it, cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {what} the spool {}: {source}", dir.display())]
+#[error("cannot {what} the spool {}: {source}", path.display())]
 pub struct SpoolError {
     what: &'static str,
-    dir: PathBuf,
+    path: PathBuf,
     source: io::Error,
+}
+
+impl SpoolError {
+    pub(crate) fn new(what: &'static str, path: PathBuf, source: io::Error) -> Self {
+        Self { what, path, source }
+    }
 }
 
 /// The folder.
@@ -68,21 +80,67 @@ pub struct SpoolError {
 pub struct Spool {
     dir: PathBuf,
     bounds: Bounds,
+    /// Who has it.
+    owner: u32,
+    warning: Option<String>,
+}
+
+/// What the name of a file says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Waiting,
+    Aside,
+    Unfinished,
+}
+
+/// A file of the spool.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    kind: Kind,
+    item: Item,
+    bytes: u64,
+    modified: SystemTime,
+}
+
+impl Entry {
+    fn path(&self, dir: &Path) -> PathBuf {
+        let path = dir.join(self.item.name());
+        match self.kind {
+            Kind::Waiting => path,
+            Kind::Aside => path.with_added_extension(ASIDE),
+            Kind::Unfinished => path.with_added_extension(file::UNFINISHED),
+        }
+    }
 }
 
 impl Spool {
     /// Opens it, and makes it where it is not there, for this user only.
     pub fn open(dir: &Path, bounds: Bounds) -> Result<Self, SpoolError> {
+        let error = |source| SpoolError::new("make", dir.to_owned(), source);
+        file::make_folder(dir).map_err(error)?;
+        let metadata = fs::metadata(dir).map_err(error)?;
+        let (owner, user) = (metadata.uid(), Uid::effective().as_raw());
+        let place = dir.display();
+        let warning = if ![0, user].contains(&owner) && user != 0 {
+            Some(format!(
+                "the spool {place} is another user's, who can change what is sent: take a folder of this user's own"
+            ))
+        } else if metadata.mode() & 0o022 != 0 {
+            Some(format!(
+                "the spool {place} can be written by others, who can change what is sent: chmod 700 {place}"
+            ))
+        } else {
+            None
+        };
         let spool = Self {
             dir: dir.to_owned(),
             bounds,
+            owner,
+            warning,
         };
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700);
-        match builder.create(dir) {
-            Ok(()) => Ok(spool),
-            Err(error) => Err(spool.error("make")(error)),
-        }
+        // What cannot be delivered from should not be put to either.
+        spool.lock_file()?;
+        Ok(spool)
     }
 
     /// Where it is.
@@ -91,44 +149,42 @@ impl Spool {
         &self.dir
     }
 
+    /// What an admin should change about the folder.
+    #[must_use]
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
     fn error(&self, what: &'static str) -> impl FnOnce(io::Error) -> SpoolError {
         let dir = self.dir.clone();
-        move |source| SpoolError { what, dir, source }
+        move |source| SpoolError::new(what, dir, source)
     }
 
     /// Keeps these bytes, whole or not at all. From when this returns on, they are delivered
     /// even if this process dies.
-    pub fn put(&self, bytes: &[u8], now: SystemTime) -> Result<(), SpoolError> {
-        let item = Item::new(now, std::process::id());
-        let path = self.dir.join(item.name());
-        // No name of an item, so that nobody takes it for one that is whole.
-        let unfinished = path.with_added_extension("new");
-        let mut options = OpenOptions::new();
-        let write = || {
-            let mut file = options
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&unfinished)?;
-            file.write_all(bytes)?;
-            fs::rename(&unfinished, &path)
-        };
-        let mut write = write;
-        write().map_err(|error| {
-            // On a full disk what was begun would stay.
-            drop(fs::remove_file(&unfinished));
-            self.error("write to")(error)
-        })
+    pub fn put(&self, bytes: &[u8], now: SystemTime) -> Result<Item, SpoolError> {
+        let mut item = Item::new(now, std::process::id());
+        loop {
+            let path = self.dir.join(item.name());
+            // No name of an item, so that nobody takes it for one that is whole.
+            let unfinished = path.with_added_extension(file::UNFINISHED);
+            let put = if fs::symlink_metadata(&path).is_ok() {
+                Err(io::ErrorKind::AlreadyExists.into())
+            } else {
+                file::write_new(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, &path))
+            };
+            match put {
+                Ok(()) => return Ok(item),
+                // Two at the same time of a coarse clock.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => item = item.later(),
+                Err(error) => return Err(SpoolError::new("write to", path, error)),
+            }
+        }
     }
 
     /// The turn, unless another process has it.
     pub fn try_turn(&self) -> Result<Option<Turn<'_>>, SpoolError> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options
-            .open(self.dir.join(LOCK))
-            .map_err(self.error("lock"))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        match Flock::lock(self.lock_file()?, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(Some(Turn {
                 spool: self,
                 _lock: lock,
@@ -136,6 +192,29 @@ impl Spool {
             Err((_, Errno::EWOULDBLOCK)) => Ok(None),
             Err((_, errno)) => Err(self.error("lock")(errno.into())),
         }
+    }
+
+    /// A link, a pipe, or a file that this user may not open, is no lock of ours, and makes room.
+    fn lock_file(&self) -> Result<File, SpoolError> {
+        let path = self.dir.join(LOCK);
+        let open = || -> io::Result<File> {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(false);
+            let file = file::open(&mut options, &path)?;
+            if file.metadata()?.uid() != self.owner {
+                file::give(&file, &path)?;
+            }
+            Ok(file)
+        };
+        let opened = open().or_else(|error| {
+            let is_file = fs::symlink_metadata(&path).is_ok_and(|lock| lock.is_file());
+            if is_file && error.kind() != io::ErrorKind::PermissionDenied {
+                return Err(error);
+            }
+            fs::remove_file(&path)?;
+            open()
+        });
+        opened.map_err(|error| SpoolError::new("lock", path.clone(), error))
     }
 
     /// Lets `work` deliver for as long as there is something to deliver and nobody else does.
@@ -163,20 +242,51 @@ impl Spool {
     }
 
     fn is_empty(&self) -> Result<bool, SpoolError> {
-        Ok(self.list()?.is_empty())
+        let (entries, _) = self.list()?;
+        Ok(entries.iter().all(|entry| entry.kind != Kind::Waiting))
     }
 
-    fn list(&self) -> Result<Vec<Item>, SpoolError> {
-        let read = || -> io::Result<Vec<Item>> {
-            let mut items = Vec::new();
+    /// The files that are ours, from the oldest on, and the names of what looks like one and is
+    /// not: a link, a folder, or another user's.
+    fn list(&self) -> Result<(Vec<Entry>, Vec<String>), SpoolError> {
+        let user = Uid::effective().as_raw();
+        let (mut entries, mut strange) = (Vec::new(), Vec::new());
+        let mut read = || -> io::Result<()> {
             for entry in fs::read_dir(&self.dir)? {
-                items.extend(entry?.file_name().to_str().and_then(Item::parse));
+                let entry = entry?;
+                let name = entry.file_name();
+                let Some(name) = name.to_str() else { continue };
+                let (kind, start) = match name.rsplit_once('.') {
+                    None => (Kind::Waiting, name),
+                    Some((start, ASIDE)) => (Kind::Aside, start),
+                    Some((start, file::UNFINISHED)) => (Kind::Unfinished, start),
+                    Some(_) => continue,
+                };
+                let Some(item) = Item::parse(start) else {
+                    continue;
+                };
+                // Of the link, where it is one. It may be gone meanwhile.
+                let Ok(metadata) = entry.metadata() else {
+                    continue;
+                };
+                let is_ours = metadata.uid() == user || user == 0 && metadata.uid() == self.owner;
+                if metadata.is_file() && is_ours {
+                    entries.push(Entry {
+                        kind,
+                        item,
+                        bytes: metadata.len(),
+                        modified: metadata.modified()?,
+                    });
+                } else {
+                    strange.push(name.to_owned());
+                }
             }
-            Ok(items)
+            Ok(())
         };
-        let mut items = read().map_err(self.error("read"))?;
-        items.sort();
-        Ok(items)
+        read().map_err(self.error("read"))?;
+        entries.sort_unstable_by_key(|entry| entry.item);
+        strange.sort_unstable();
+        Ok((entries, strange))
     }
 }
 
@@ -194,8 +304,12 @@ pub struct Waiting {
     pub items: Vec<Item>,
     /// How many were too old, or too much, and are gone.
     pub dropped: usize,
+    /// The bytes of the last of these.
+    pub lost: Vec<Vec<u8>>,
     /// Those that were [set aside](MOST_TRIES) just now.
     pub set_aside: Vec<Item>,
+    /// A line on what looks like an item and is left alone.
+    pub strange: Option<String>,
 }
 
 impl Turn<'_> {
@@ -207,211 +321,124 @@ impl Turn<'_> {
 
     /// What waits now, within the bounds.
     pub fn waiting(&self, now: SystemTime) -> Result<Waiting, SpoolError> {
-        let Spool { dir, bounds } = self.spool;
-        self.clean(now)?;
-        let mut waiting = Waiting::default();
+        let Spool { dir, bounds, .. } = self.spool;
+        let (mut entries, strange) = self.spool.list()?;
+        let mut waiting = Waiting {
+            strange: strange
+                .first()
+                .map(|name| self.left_alone(name, strange.len())),
+            ..Waiting::default()
+        };
+        // Those that wait before what was set aside; from the newest on, until no room is left.
+        entries.sort_by_key(|entry| (entry.kind != Kind::Waiting, std::cmp::Reverse(entry.item)));
         let mut left = bounds.bytes;
-        // From the newest on, until there is no room left.
-        for item in self.spool.list()?.into_iter().rev() {
-            let path = dir.join(item.name());
-            let Ok(metadata) = fs::metadata(&path) else {
-                continue;
-            };
-            let is_old = item.age(now) > bounds.age;
-            if item.tries() >= MOST_TRIES {
-                let aside = path.with_added_extension(ASIDE);
-                fs::rename(&path, aside).map_err(self.spool.error("write to"))?;
-                waiting.set_aside.push(item);
-            } else if is_old || metadata.len() > left {
-                fs::remove_file(&path).map_err(self.spool.error("write to"))?;
-                waiting.dropped += 1;
-                if !is_old {
-                    // Whatever is older goes with it: there are no gaps.
-                    left = 0;
+        for entry in entries {
+            let is_old = self.age(&entry, now) > bounds.age;
+            let has_room = entry.bytes <= left;
+            match entry.kind {
+                Kind::Waiting if entry.item.tries() >= MOST_TRIES => {
+                    self.set_aside(entry.item)?;
+                    waiting.set_aside.push(entry.item);
                 }
-            } else {
-                left -= metadata.len();
-                waiting.items.push(item);
+                Kind::Waiting if is_old || !has_room => {
+                    if waiting.lost.len() < SHOWN {
+                        waiting.lost.extend(self.read(&entry.item));
+                    }
+                    held::remove(entry.path(dir))?;
+                    waiting.dropped += 1;
+                    if !is_old {
+                        // Whatever is older goes with it: there are no gaps.
+                        left = 0;
+                    }
+                }
+                Kind::Waiting => {
+                    left -= entry.bytes;
+                    waiting.items.push(entry.item);
+                }
+                // What was given up must not displace what waits, nor grow for ever.
+                Kind::Aside if !is_old && has_room => left -= entry.bytes,
+                // Somebody may be writing it.
+                Kind::Unfinished if !is_old => {}
+                Kind::Aside | Kind::Unfinished => held::remove(entry.path(dir))?,
             }
         }
         waiting.items.reverse();
+        waiting.lost.reverse();
         waiting.set_aside.reverse();
         Ok(waiting)
     }
 
-    /// Takes away what nobody will finish, and what was set aside long ago.
-    fn clean(&self, now: SystemTime) -> Result<(), SpoolError> {
-        let Spool { dir, bounds } = self.spool;
-        let entries = fs::read_dir(dir).map_err(self.spool.error("read"))?;
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let Some((item, end)) = name.to_str().and_then(|name| name.rsplit_once('.')) else {
-                continue;
-            };
-            let is_old = Item::parse(item).is_some_and(|item| item.age(now) > bounds.age);
-            if is_old && matches!(end, "new" | ASIDE) {
-                // It may have gone meanwhile.
-                drop(fs::remove_file(entry.path()));
-            }
+    fn left_alone(&self, name: &str, count: usize) -> String {
+        let others = match count {
+            1 => String::new(),
+            more => format!(", nor are {} others there", more - 1),
+        };
+        format!(
+            "{} is no file of this user's{others}: left alone",
+            self.spool.dir.join(name).display()
+        )
+    }
+
+    /// By its name; where that is from before there was this program, the clock was wrong, and the
+    /// file's own time is asked, or where that is no better, counted from now on.
+    fn age(&self, entry: &Entry, now: SystemTime) -> Duration {
+        if !item::is_wrong(entry.item.put(), now) {
+            return entry.item.age(now);
         }
-        Ok(())
+        if item::is_wrong(entry.modified, now) {
+            // Where that fails it is as old the next time.
+            drop(file::touch(&entry.path(&self.spool.dir), now));
+            return Duration::ZERO;
+        }
+        now.duration_since(entry.modified).unwrap_or_default()
+    }
+
+    /// [`Spool::put`].
+    pub fn put(&self, bytes: &[u8], now: SystemTime) -> Result<Item, SpoolError> {
+        self.spool.put(bytes, now)
+    }
+
+    /// The file of an item.
+    #[must_use]
+    pub fn path(&self, item: &Item) -> PathBuf {
+        self.spool.dir.join(item.name())
     }
 
     /// The bytes of an item.
     pub fn read(&self, item: &Item) -> Result<Vec<u8>, SpoolError> {
-        fs::read(self.spool.dir.join(item.name())).map_err(self.spool.error("read"))
+        let path = self.path(item);
+        file::read(&path).map_err(|error| SpoolError::new("read", path, error))
     }
 
     /// The bytes of one that was set aside.
     pub fn read_aside(&self, item: &Item) -> Result<Vec<u8>, SpoolError> {
-        let path = self.spool.dir.join(item.name());
-        fs::read(path.with_added_extension(ASIDE)).map_err(self.spool.error("read"))
+        let path = self.path(item).with_added_extension(ASIDE);
+        file::read(&path).map_err(|error| SpoolError::new("read", path, error))
     }
 
-    /// Notes that its delivery begins.
-    pub fn begin(&self, item: Item) -> Result<Item, SpoolError> {
-        self.rename(item, item.begun())
+    /// Items that will be delivered together.
+    #[must_use]
+    pub fn hold(&self, items: Vec<Item>) -> Held {
+        Held::new(self.spool.dir.clone(), items)
     }
 
-    /// Notes that its delivery failed for certain, so that it does not count.
-    pub fn failed(&self, item: Item) -> Result<Item, SpoolError> {
-        self.rename(item, item.not_begun())
-    }
-
-    fn rename(&self, from: Item, to: Item) -> Result<Item, SpoolError> {
-        let dir = &self.spool.dir;
-        fs::rename(dir.join(from.name()), dir.join(to.name()))
-            .map_err(self.spool.error("write to"))?;
-        Ok(to)
-    }
-
-    /// Forgets it: it is delivered, or will never be.
-    pub fn done(&self, item: Item) -> Result<(), SpoolError> {
-        match fs::remove_file(self.spool.dir.join(item.name())) {
+    /// Keeps it for an admin to look at, and delivers it no more.
+    pub fn set_aside(&self, item: Item) -> Result<(), SpoolError> {
+        let path = self.path(&item);
+        let aside = path.with_added_extension(ASIDE);
+        match fs::rename(&path, aside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(self.spool.error("write to")(error))
+                Err(SpoolError::new("write to", path, error))
             }
             _ => Ok(()),
         }
     }
+
+    /// Forgets it: it is delivered, or will never be.
+    pub fn done(&self, item: Item) -> Result<(), SpoolError> {
+        held::remove(self.path(&item))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::UNIX_EPOCH;
-
-    fn at(seconds: u64) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(seconds)
-    }
-
-    fn open(dir: &Path) -> Spool {
-        let bounds = Bounds {
-            age: Duration::from_secs(100),
-            bytes: 10,
-        };
-        Spool::open(dir, bounds).unwrap()
-    }
-
-    fn texts(turn: &Turn<'_>, now: u64) -> Vec<String> {
-        let waiting = turn.waiting(at(now)).unwrap();
-        let items = waiting.items.iter();
-        items
-            .map(|item| String::from_utf8(turn.read(item).unwrap()).unwrap())
-            .collect()
-    }
-
-    #[test]
-    fn what_was_put_waits_in_order_until_it_is_done() {
-        let dir = tempfile::tempdir().unwrap();
-        let spool = open(&dir.path().join("a/b"));
-        for (text, now) in [("two", 2), ("one", 1), ("three", 3)] {
-            spool.put(text.as_bytes(), at(now)).unwrap();
-        }
-        let turn = spool.try_turn().unwrap().unwrap();
-        // Eleven bytes: the oldest has no room.
-        assert_eq!(texts(&turn, 3), ["two", "three"]);
-        let items = turn.waiting(at(3)).unwrap().items;
-        turn.done(items[0]).unwrap();
-        turn.done(items[0]).unwrap();
-        assert_eq!(texts(&turn, 3), ["three"]);
-        // At last it is too old.
-        let waiting = turn.waiting(at(104)).unwrap();
-        assert_eq!((waiting.items.len(), waiting.dropped), (0, 1));
-    }
-
-    #[test]
-    fn one_has_the_turn_and_looks_again_for_those_who_left() {
-        let dir = tempfile::tempdir().unwrap();
-        let spool = open(dir.path());
-        spool.put(b"mine", at(1)).unwrap();
-        let mut rounds = 0;
-        let served = spool.serve(|turn| {
-            rounds += 1;
-            for item in turn.waiting(at(1))?.items {
-                turn.done(item)?;
-            }
-            if rounds == 1 {
-                // Another process, which finds the turn taken.
-                let other = open(dir.path());
-                other.put(b"its", at(2)).unwrap();
-                let nothing = |_: &Turn<'_>| -> Result<bool, SpoolError> { unreachable!() };
-                assert_eq!(other.serve(nothing).unwrap(), None);
-            }
-            Ok::<_, SpoolError>(true)
-        });
-        assert_eq!((served.unwrap(), rounds), (Some(true), 2));
-        let turn = spool.try_turn().unwrap().unwrap();
-        assert_eq!(texts(&turn, 2), [""; 0]);
-    }
-
-    #[test]
-    fn what_was_begun_and_not_done_is_tried_once_more_and_set_aside() {
-        let dir = tempfile::tempdir().unwrap();
-        let spool = open(dir.path());
-        spool.put(b"x", at(1)).unwrap();
-        for _ in 0..MOST_TRIES {
-            let turn = spool.try_turn().unwrap().unwrap();
-            let waiting = turn.waiting(at(1)).unwrap();
-            // A try that failed for certain does not count.
-            let item = turn.begin(waiting.items[0]).unwrap();
-            let item = turn.failed(item).unwrap();
-            turn.begin(item).unwrap();
-            // And here its process dies.
-        }
-        let turn = spool.try_turn().unwrap().unwrap();
-        let waiting = turn.waiting(at(1)).unwrap();
-        assert_eq!(waiting.items, []);
-        assert_eq!(turn.read_aside(&waiting.set_aside[0]).unwrap(), b"x");
-        assert_eq!(turn.waiting(at(1)).unwrap(), Waiting::default());
-        let aside = |dir: &Path| fs::read_dir(dir).unwrap().count();
-        assert_eq!(aside(dir.path()), 2, "it and the lock");
-        turn.waiting(at(102)).unwrap();
-        assert_eq!(aside(dir.path()), 1, "the lock");
-    }
-
-    #[test]
-    fn what_is_half_written_or_no_item_is_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let spool = open(dir.path());
-        let item = Item::new(at(1), 7).name();
-        for name in [format!("{item}.new"), "README".to_owned(), "1-2".to_owned()] {
-            fs::write(dir.path().join(name), "x").unwrap();
-        }
-        let turn = spool.try_turn().unwrap().unwrap();
-        assert_eq!(turn.waiting(at(1)).unwrap(), Waiting::default());
-        assert_eq!(turn.waiting(at(102)).unwrap(), Waiting::default());
-        let left = fs::read_dir(dir.path()).unwrap().count();
-        assert_eq!(left, 3, "the lock and what is not ours");
-    }
-
-    #[test]
-    fn a_folder_that_cannot_be_is_named() {
-        let error = Spool::open(Path::new("/proc/none"), Bounds::default()).unwrap_err();
-        let said = error.to_string();
-        assert!(
-            said.starts_with("cannot make the spool /proc/none: "),
-            "{said}"
-        );
-    }
-}
+mod tests;

@@ -1,18 +1,18 @@
 //! What may stand below the settings key `slack`.
 
+mod proxy;
 mod secret;
 
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 use venus_event::{Attributes, Severity};
-use venus_settings::{DEFAULT_DIR, DEFAULT_FILE, Section, Sources, WrongType};
+use venus_settings::{Section, Sources, WrongType};
 use venus_spool::Bounds;
 
-pub use secret::{Token, WebhookUrl};
+pub use proxy::Proxy;
+pub use secret::{Secret, SecretUrl};
 
-/// Where messages wait that are not delivered yet.
-pub const DEFAULT_SPOOL: &str = "/var/spool/venus/slack";
 /// Where Slack's Web API is.
 const DEFAULT_API: &str = "https://slack.com/api/";
 /// Variables of the environment that win over a setting, as the handler of Sensu Go has them.
@@ -27,35 +27,30 @@ const OVERRIDES: [(&str, &str); 4] = [
 #[derive(Debug, Clone)]
 pub enum Access {
     /// An incoming webhook, which takes messages and nothing else.
-    Webhook(WebhookUrl),
+    Webhook(SecretUrl),
     /// The Web API, which also changes messages, and answers below them.
     Bot {
         /// Where it is: `https://slack.com/api/`.
-        api: WebhookUrl,
+        api: SecretUrl,
         /// Who we are.
-        token: Token,
+        token: Secret,
     },
 }
 
 impl Access {
+    /// Where messages are posted to, or below which.
+    #[must_use]
+    pub fn url(&self) -> &SecretUrl {
+        match self {
+            Self::Webhook(url) | Self::Bot { api: url, .. } => url,
+        }
+    }
+
     /// The host that is asked, which may be shown.
     #[must_use]
     pub fn host(&self) -> &str {
-        match self {
-            Self::Webhook(url) | Self::Bot { api: url, .. } => url.host(),
-        }
+        self.url().host()
     }
-}
-
-/// A proxy that HTTP goes through.
-#[derive(Debug, Clone)]
-pub struct Proxy {
-    /// Its name or address.
-    pub address: String,
-    /// Its port.
-    pub port: u16,
-    /// User and password, where it wants to know.
-    pub login: Option<(String, Token)>,
 }
 
 /// The settings of one Slack webhook or bot.
@@ -148,20 +143,21 @@ pub enum SettingsError {
         /// The setting below it.
         name: &'static str,
     },
-    /// A setting of another type.
+    /// No token.
+    #[error("{key}.token must be a bot's token, xoxb-..., without blanks")]
+    BadToken {
+        /// The settings key.
+        key: String,
+    },
+    /// Whom a bot posts to is not in its token.
+    #[error("{key}.token needs a channel: add \"channel\": \"#...\" to {key}")]
+    NoChannel {
+        /// The settings key.
+        key: String,
+    },
+    /// Something without which nothing can be sent is of another type.
     #[error(transparent)]
     WrongType(#[from] WrongType),
-}
-
-/// Where settings were looked for: `FILE and DIR`.
-fn places(sources: &Sources) -> String {
-    let file = sources.file.as_deref().unwrap_or(DEFAULT_FILE.as_ref());
-    let mut places = vec![file.display().to_string()];
-    if sources.dirs.is_empty() {
-        places.push(DEFAULT_DIR.to_owned());
-    }
-    places.extend(sources.dirs.iter().map(|dir| dir.display().to_string()));
-    places.join(" and ")
 }
 
 fn instead(unknown: &[String]) -> String {
@@ -189,53 +185,59 @@ impl Settings {
             None => {
                 return Err(SettingsError::NoSection {
                     key: key.into(),
-                    places: places(sources),
+                    places: sources.places(),
                 });
             }
         };
         for (setting, value) in overrides {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
                 attributes.insert(setting.to_owned(), json!(value));
+                if setting == "webhook_url" {
+                    // Which would win over any webhook of the settings.
+                    attributes.shift_remove("token");
+                }
             }
         }
         let mut section = Section::new(key, attributes);
         let access = access(&mut section)?;
-        let retries = section.whole("webhook_retries", 0..=100, "a whole number, 0 to 100")?;
-        let template = section.path("template")?;
+        let proxy = proxy::read(&mut section)?;
+        let mut wrong = Vec::new();
+        let wrong_ones = &mut wrong;
+        let retries = section.whole("webhook_retries", 0..=100, "a whole number, 0 to 100");
+        let retries = usable(retries, wrong_ones).and_then(|retries| u32::try_from(retries).ok());
+        let template = usable(section.path("template"), wrong_ones);
+        let age = section.whole("spool_age", 1..=31_536_000, "a whole number of seconds");
+        let bytes = section.whole("spool_bytes", 1024..=1 << 40, "a whole number of bytes");
         let bounds = Bounds::default();
+        let channels = usable(section.text_or_texts("channel"), wrong_ones);
         let mut settings = Self {
-            channels: section.text_or_texts("channel")?,
-            severities: severities(&mut section)?,
-            template: section.path("message_template")?.or(template),
-            payload_template: section.path("payload_template")?,
-            proxy: proxy(&mut section)?,
-            cacert: section.path("cacert")?,
-            spool_dir: section
-                .path("spool_dir")?
-                .unwrap_or_else(|| DEFAULT_SPOOL.into()),
+            channels: names(channels.iter().map(String::as_str)),
+            severities: usable(severities(&mut section), wrong_ones)
+                .unwrap_or_else(|| vec![Severity::Warning, Severity::Critical]),
+            template: usable(section.path("message_template"), wrong_ones).or(template),
+            payload_template: usable(section.path("payload_template"), wrong_ones),
+            proxy,
+            cacert: usable(section.path("cacert"), wrong_ones),
+            spool_dir: usable(section.spool_dir().map(Some), wrong_ones)
+                .unwrap_or_else(|| section.default_spool_dir()),
             bounds: Bounds {
-                age: section
-                    .whole("spool_age", 1..=31_536_000, "a whole number of seconds")?
-                    .map_or(bounds.age, Duration::from_secs),
-                bytes: section
-                    .whole("spool_bytes", 1024..=1 << 40, "a whole number of bytes")?
-                    .unwrap_or(bounds.bytes),
+                age: usable(age, wrong_ones).map_or(bounds.age, Duration::from_secs),
+                bytes: usable(bytes, wrong_ones).unwrap_or(bounds.bytes),
             },
-            group_window: section.seconds("group_window", 0)?.unwrap_or_default(),
-            bot_name: section.text("bot_name")?,
-            icon_emoji: section.text("icon_emoji")?,
-            icon_url: section.text("icon_url")?,
-            message_prefix: section.text("message_prefix")?,
-            surround: section.text("surround")?,
-            link_names: link_names(&mut section)?,
-            fields: section.texts("fields")?,
-            dashboard: section.text("dashboard")?,
-            webhook_timeout: section
-                .seconds("webhook_timeout", 1)?
+            group_window: usable(section.seconds("group_window", 0), wrong_ones)
+                .unwrap_or_default(),
+            bot_name: usable(section.text("bot_name"), wrong_ones),
+            icon_emoji: usable(section.text("icon_emoji"), wrong_ones),
+            icon_url: usable(section.text("icon_url"), wrong_ones),
+            message_prefix: usable(section.text("message_prefix"), wrong_ones),
+            surround: usable(section.text("surround"), wrong_ones),
+            link_names: usable(link_names(&mut section), wrong_ones),
+            fields: usable(section.texts("fields"), wrong_ones),
+            dashboard: usable(section.text("dashboard"), wrong_ones),
+            webhook_timeout: usable(section.seconds("webhook_timeout", 1), wrong_ones)
                 .unwrap_or(Duration::from_secs(10)),
-            webhook_retries: retries.and_then(|one| u32::try_from(one).ok()).unwrap_or(5),
-            webhook_retry_sleep: section
-                .seconds("webhook_retry_sleep", 0)?
+            webhook_retries: retries.unwrap_or(5),
+            webhook_retry_sleep: usable(section.seconds("webhook_retry_sleep", 0), wrong_ones)
                 .unwrap_or(Duration::from_secs(5)),
             warnings: Vec::new(),
             access: match access {
@@ -248,17 +250,39 @@ impl Settings {
                 }
             },
         };
+        if matches!(settings.access, Access::Bot { .. }) && settings.channels.is_empty() {
+            return Err(SettingsError::NoChannel { key: key.into() });
+        }
         // All that is known has been taken out by now.
-        settings.warnings = section.warnings();
+        settings.warnings = [wrong, section.warnings()].concat();
         Ok(settings)
     }
+}
+
+/// A setting that cannot be used costs a line and what it stands for, not the alert.
+fn usable<T: Default>(read: Result<T, WrongType>, wrong: &mut Vec<String>) -> T {
+    read.unwrap_or_else(|error| {
+        wrong.push(format!("{error}: ignored"));
+        T::default()
+    })
+}
+
+/// Names of channels: each once, and none that is empty.
+pub(crate) fn names<'a>(given: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in given.map(str::trim).filter(|name| !name.is_empty()) {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
 }
 
 /// The bot's token wins over the webhook, as it can do more.
 fn access(section: &mut Section<'_>) -> Result<Option<Access>, SettingsError> {
     let key = section.key();
     let url = |text: String, name: &'static str| {
-        WebhookUrl::parse(&text).ok_or_else(|| SettingsError::BadUrl {
+        SecretUrl::parse(text.trim()).ok_or_else(|| SettingsError::BadUrl {
             key: key.to_owned(),
             name,
         })
@@ -267,7 +291,8 @@ fn access(section: &mut Section<'_>) -> Result<Option<Access>, SettingsError> {
     let webhook = webhook.map(|text| url(text, "webhook_url")).transpose()?;
     let api = section.text("api_url")?;
     let api = url(api.unwrap_or_else(|| DEFAULT_API.to_owned()), "api_url")?;
-    let token = section.text("token")?.map(Token::new);
+    let token = section.text("token")?.map(|text| token(&text, key));
+    let token = token.transpose()?;
     Ok(match (token, webhook) {
         (Some(token), _) => Some(Access::Bot { api, token }),
         (None, Some(webhook)) => Some(Access::Webhook(webhook)),
@@ -275,19 +300,15 @@ fn access(section: &mut Section<'_>) -> Result<Option<Access>, SettingsError> {
     })
 }
 
-fn proxy(section: &mut Section<'_>) -> Result<Option<Proxy>, SettingsError> {
-    let address = section.text("proxy_address")?;
-    let port = section.whole("proxy_port", 1..=65535, "a whole number, 1 to 65535")?;
-    let user = section.text("proxy_username")?;
-    let password = section.text("proxy_password")?;
-    Ok(address.map(|address| Proxy {
-        address,
-        // What squid listens at.
-        port: port
-            .and_then(|port| u16::try_from(port).ok())
-            .unwrap_or(3128),
-        login: user.map(|user| (user, Token::new(password.unwrap_or_default()))),
-    }))
+/// It goes into a header of the request.
+fn token(text: &str, key: &str) -> Result<Secret, SettingsError> {
+    let text = text.trim();
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(SettingsError::BadToken {
+            key: key.to_owned(),
+        });
+    }
+    Ok(Secret::new(text.to_owned()))
 }
 
 fn link_names(section: &mut Section<'_>) -> Result<Option<Value>, WrongType> {
@@ -297,13 +318,12 @@ fn link_names(section: &mut Section<'_>) -> Result<Option<Value>, WrongType> {
     Ok(value.filter(|value| *value != Value::Bool(false)))
 }
 
-fn severities(section: &mut Section<'_>) -> Result<Vec<Severity>, WrongType> {
+fn severities(section: &mut Section<'_>) -> Result<Option<Vec<Severity>>, WrongType> {
     let wanted = "an array of ok, warning, critical, unknown";
-    let severities = section.take("severities", wanted, |value| {
+    section.take("severities", wanted, |value| {
         let names = value.as_array()?.iter();
         names.map(|name| severity(name.as_str()?)).collect()
-    })?;
-    Ok(severities.unwrap_or_else(|| vec![Severity::Warning, Severity::Critical]))
+    })
 }
 
 fn severity(name: &str) -> Option<Severity> {
@@ -334,7 +354,7 @@ pub(crate) mod tests {
         Settings::from_section(all, "slack", &Sources::default(), &|_| None)
     }
 
-    fn complaint(section: &Value) -> String {
+    pub(crate) fn complaint(section: &Value) -> String {
         read(section).unwrap_err().to_string()
     }
 
@@ -389,7 +409,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn wrong_types_are_named_with_what_belongs_there() {
+    fn wrong_types_are_named_with_what_belongs_there_and_cost_no_alert() {
         for (name, value, wanted) in [
             ("channel", json!(7), "an array of strings"),
             ("bot_name", json!(["x"]), "a string"),
@@ -398,12 +418,12 @@ pub(crate) mod tests {
                 json!(["bad"]),
                 "an array of ok, warning, critical, unknown",
             ),
+            ("spool_dir", json!(7), "a string"),
             (
                 "template",
                 json!("t.erb"),
                 "the path of a file or folder, from / on",
             ),
-            ("proxy_port", json!(0), "a whole number, 1 to 65535"),
             ("fields", json!("rack"), "an array of strings"),
             ("fields", json!([1]), "an array of strings"),
             ("link_names", json!("yes"), "0, 1, true or false"),
@@ -424,11 +444,58 @@ pub(crate) mod tests {
             ),
             ("webhook_retries", json!(-1), "a whole number, 0 to 100"),
         ] {
+            let settings = section(&json!({ name: value }));
+            let said = format!("slack.{name} must be {wanted}: ignored");
+            assert_eq!(settings.warnings, [said]);
+            assert_eq!(settings.webhook_timeout, Duration::from_secs(10));
+        }
+        assert_eq!(
+            complaint(&json!({"webhook_url": 7})),
+            "slack.webhook_url must be a string"
+        );
+    }
+
+    #[test]
+    fn blanks_around_a_secret_are_none_of_it_and_blanks_within_are_said() {
+        let settings = section(&json!({"webhook_url": " https://h/secret\n"}));
+        assert_eq!(
+            settings.access.url().secret().to_string(),
+            "https://h/secret"
+        );
+        let bot = |token: &str| json!({"token": token, "channel": "#c"});
+        match section(&bot("xoxb-secret\n")).access {
+            Access::Bot { token, .. } => assert_eq!(token.secret(), "xoxb-secret"),
+            Access::Webhook(_) => panic!("it is a bot"),
+        }
+        for token in ["", " ", "xoxb secret", "xoxb\nsecret", "xoxb-é"] {
             assert_eq!(
-                complaint(&json!({"webhook_url": "https://h/", name: value})),
-                format!("slack.{name} must be {wanted}")
+                complaint(&bot(token)),
+                "slack.token must be a bot's token, xoxb-..., without blanks"
             );
         }
+    }
+
+    #[test]
+    fn a_token_needs_a_channel_and_an_empty_name_is_none() {
+        for channel in [json!(null), json!(""), json!([" "])] {
+            assert_eq!(
+                complaint(&json!({"token": "xoxb", "channel": channel})),
+                "slack.token needs a channel: add \"channel\": \"#...\" to slack"
+            );
+        }
+        let settings = section(&json!({"channel": ["#a", "", " #b", "#a"]}));
+        assert_eq!(settings.channels, ["#a", "#b"]);
+    }
+
+    #[test]
+    fn each_key_has_a_spool_of_its_own() {
+        let all = json!({"second": {"webhook_url": "https://h/"}});
+        let all = all.as_object().unwrap().clone();
+        let settings = Settings::from_section(all, "second", &Sources::default(), &|_| None);
+        let spool = settings.unwrap().spool_dir;
+        assert_eq!(spool.to_str(), Some("/var/spool/venus/second"));
+        let settings = section(&json!({"spool_dir": "try/spool"}));
+        assert_eq!(settings.spool_dir.to_str(), Some("try/spool"));
     }
 
     #[test]
@@ -470,11 +537,17 @@ pub(crate) mod tests {
         let settings = Settings::from_section(all, "slack", &sources, &env).unwrap();
         assert_eq!(settings.access.host(), "e");
         assert_eq!(settings.bot_name.as_deref(), Some("b"));
+        let all = json!({"slack": {"token": "xoxb-t"}});
+        let all = all.as_object().unwrap().clone();
+        let settings = Settings::from_section(all, "slack", &sources, &env).unwrap();
+        assert_eq!(settings.access.host(), "e");
     }
 
     #[test]
     fn a_bots_token_wins_over_the_webhook() {
-        let settings = read(&json!({"webhook_url": "https://h/", "token": "xoxb-secret"}));
+        let settings = read(&json!({
+            "webhook_url": "https://h/", "token": "xoxb-secret", "channel": "#c",
+        }));
         let settings = settings.unwrap();
         assert_eq!(settings.access.host(), "slack.com");
         assert!(!format!("{settings:?}").contains("xoxb"));
@@ -484,7 +557,7 @@ pub(crate) mod tests {
     fn debug_output_does_not_show_the_secret() {
         let settings = read(&json!({"webhook_url": "https://me:pass@h:8443/secret?k=secret"}));
         let shown = format!("{:?}", settings.unwrap());
-        assert!(shown.contains("WebhookUrl(h, ...)"), "{shown}");
+        assert!(shown.contains("SecretUrl(h, ...)"), "{shown}");
         assert!(
             !shown.contains("secret") && !shown.contains("pass"),
             "{shown}"

@@ -3,12 +3,12 @@
 use std::fmt;
 use ureq::http::Uri;
 
-/// An incoming webhook's address. Whoever knows it can post, so that neither
-/// `Debug` nor any message shows more of it than the host.
+/// An address of which only the host may be seen: neither `Debug` nor any message shows more. Whoever
+/// knows that of an incoming webhook can post.
 #[derive(Clone, PartialEq, Eq)]
-pub struct WebhookUrl(Uri);
+pub struct SecretUrl(Uri);
 
-impl WebhookUrl {
+impl SecretUrl {
     /// Reads an http or https address.
     #[must_use]
     pub fn parse(address: &str) -> Option<Self> {
@@ -32,29 +32,29 @@ impl WebhookUrl {
     }
 }
 
-impl fmt::Debug for WebhookUrl {
+impl fmt::Debug for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WebhookUrl({}, ...)", self.host())
+        write!(f, "SecretUrl({}, ...)", self.host())
     }
 }
 
-/// A bot's token for Slack's Web API (`xoxb-…`).
+/// A bot's token for Slack's Web API (`xoxb-…`), or the password for a proxy.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub struct Secret(String);
 
-impl Token {
-    pub(crate) fn new(token: String) -> Self {
-        Self(token)
+impl Secret {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
     }
 
-    /// The token, for the request alone.
+    /// It, for the request alone.
     pub(crate) fn secret(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(...)")
+        f.write_str("Secret(...)")
     }
 }

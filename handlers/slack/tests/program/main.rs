@@ -7,7 +7,10 @@
     reason = "clippy.toml relaxes #[test] functions; what they call here is test as well"
 )]
 
+mod bot;
+mod channels;
 mod once;
+mod outage;
 mod queue;
 
 use serde_json::{Value, json};
@@ -59,8 +62,12 @@ fn command(program: &str) -> Command {
 
 /// Starts the program and gives it this input.
 fn start(arguments: &[&str], input: &[u8]) -> Child {
-    let mut child = command(PROGRAM)
-        .args(arguments)
+    feed(command(PROGRAM).args(arguments), input)
+}
+
+/// Starts this and gives it the input.
+fn feed(command: &mut Command, input: &[u8]) -> Child {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -333,6 +333,20 @@ fn a_dry_run_shows_the_payload_or_why_there_is_none() {
         "handler-slack: nothing would be sent: its severity is not one of severities\n",
     );
     assert!(!folder.path().join("spool").exists());
+    // As the real run would do with a template that fails.
+    let folder = settings(&json!({"webhook_url": "https://h/topsecret", "template": "/t.erb"}));
+    let shown = run_with(
+        &[&crate::from(&folder)[..], &["--dry-run"]].concat(),
+        event(1, "o").as_bytes(),
+    );
+    let payload: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert!(payload["attachments"][0]["text"].is_string());
+    assert_eq!(shown.status.code(), Some(0));
+    assert_eq!(
+        String::from_utf8_lossy(&shown.stderr),
+        "handler-slack: cannot read the template /t.erb: No such file or directory (os error 2): \
+         the default message is sent\n"
+    );
 }
 
 #[test]

@@ -1,14 +1,22 @@
 //! The requests to Slack's incoming webhook or Web API, tried again where that can help.
 
-use crate::settings::{self, Access, Settings, WebhookUrl};
+mod failure;
+mod watched;
+
+use crate::settings::{Access, SecretUrl, Settings};
 use serde_json::Value;
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
-use ureq::http::{Response, StatusCode, header};
+use ureq::http::{Response, header};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, DefaultConnector};
+use ureq::{Agent, Body, ProxyProtocol};
+use venus_spool::{Held, SpoolError};
+
+pub use failure::{Concern, Failure};
+use watched::{Items, Watch};
 
 /// The longest `Retry-After` that is waited for; Slack asks for a minute at most.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(2);
@@ -23,139 +31,27 @@ const API_ANSWER_LIMIT: u64 = 256 * 1024;
 
 /// A message that Slack did not take.
 #[derive(Debug, thiserror::Error)]
-#[error("not delivered to {host}: {failure}{}", after(*tries))]
+#[error("not delivered to {host}{}: {failure}{}", through(proxy.as_deref()), after(*tries))]
 pub struct DeliveryError {
     /// The host of the webhook; the rest of its address is a secret.
     pub host: String,
+    /// The proxy on the way there, and who names it.
+    pub proxy: Option<String>,
     /// How often it was tried.
     pub tries: u32,
     /// What came of the last try.
     pub failure: Failure,
 }
 
+fn through(proxy: Option<&str>) -> String {
+    let through = proxy.map(|proxy| format!(" through the proxy {proxy}"));
+    through.unwrap_or_default()
+}
+
 fn after(tries: u32) -> String {
     match tries {
         1 => String::new(),
         more => format!(" ({more} tries)"),
-    }
-}
-
-/// What came of one try. Texts of the HTTP library are not passed on where they
-/// could hold the webhook's address.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// Whatever took too long.
-    #[error("no answer within {} s", .0.as_secs())]
-    Timeout(Duration),
-    /// The name does not resolve.
-    #[error("there is no host of this name")]
-    UnknownHost,
-    /// Refused, reset, closed, or not trusted.
-    #[error("{0}")]
-    Connection(#[source] io::Error),
-    /// The setting `cacert` leads to nothing that TLS could trust.
-    #[error("cannot use {} of the setting cacert: {why}", file.display())]
-    Authorities {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// What answers there does not prove that it is who it should be.
-    #[error("TLS: {0}: see the setting cacert")]
-    Untrusted(String),
-    /// The TLS handshake failed.
-    #[error("TLS: {0}")]
-    Tls(String),
-    /// The proxy that the environment names does not let us through.
-    #[error("the proxy refused the connection")]
-    Proxy,
-    /// Something answers there, but not with HTTP.
-    #[error("the answer is not HTTP")]
-    NotHttp,
-    /// Something answers there, but not as Slack's Web API does.
-    #[error("the answer is not that of Slack's Web API: see the setting api_url")]
-    NotSlack,
-    /// Any other answer than "taken".
-    #[error("it answered {status}{}{}", shown(word.as_deref()), advice(word.as_deref()))]
-    Refused {
-        /// The HTTP status.
-        status: StatusCode,
-        /// Slack's word for it.
-        word: Option<String>,
-        /// How long Slack wants us to be quiet.
-        retry_after: Option<Duration>,
-    },
-}
-
-impl Failure {
-    /// Whether the same request may have another fate soon.
-    fn is_passing(&self) -> bool {
-        match self {
-            Self::Refused { status, word, .. } => {
-                status.is_server_error()
-                    || *status == StatusCode::TOO_MANY_REQUESTS
-                    || matches!(
-                        word.as_deref(),
-                        Some("ratelimited" | "rate_limited" | "internal_error" | "fatal_error")
-                    )
-            }
-            Self::NotSlack | Self::Authorities { .. } | Self::Untrusted(_) => false,
-            Self::Timeout(_)
-            | Self::UnknownHost
-            | Self::Connection(_)
-            | Self::Tls(_)
-            | Self::Proxy
-            | Self::NotHttp => true,
-        }
-    }
-
-    /// Whether it is this message that is refused, so that it will never be taken; the others may.
-    #[must_use]
-    pub fn is_of_the_message(&self) -> bool {
-        let Self::Refused { status, word, .. } = self else {
-            return false;
-        };
-        let is_known = matches!(
-            word.as_deref(),
-            Some(
-                "invalid_payload"
-                    | "invalid_attachments"
-                    | "too_many_attachments"
-                    | "no_text"
-                    | "msg_too_long"
-                    | "invalid_blocks"
-                    | "message_not_found"
-                    | "cant_update_message"
-            )
-        );
-        is_known
-            || (word.is_none() && *status == StatusCode::BAD_REQUEST)
-            || *status == StatusCode::PAYLOAD_TOO_LARGE
-    }
-}
-
-fn shown(word: Option<&str>) -> String {
-    word.map(|word| format!(" {word}")).unwrap_or_default()
-}
-
-fn advice(word: Option<&str>) -> &'static str {
-    match word {
-        Some("no_service" | "no_service_id" | "no_team" | "no_active_hooks" | "invalid_token") => {
-            ": this webhook is gone, put a new one's address into webhook_url"
-        }
-        Some("channel_not_found" | "channel_is_archived" | "is_archived" | "not_in_channel") => {
-            ": see the setting channel"
-        }
-        Some("invalid_auth" | "not_authed" | "token_revoked" | "account_inactive") => {
-            ": see the setting token"
-        }
-        Some("missing_scope") => ": the bot needs the scope chat:write",
-        Some("user_not_found") => ": see the settings channel and bot_name",
-        Some("action_prohibited" | "restricted_action") => {
-            ": the workspace does not let this webhook post there"
-        }
-        _ => "",
     }
 }
 
@@ -184,6 +80,7 @@ pub struct Delivery<'a> {
     agent: Option<Agent>,
     settings: &'a Settings,
     wait: &'a mut dyn FnMut(Duration),
+    items: Items,
 }
 
 impl<'a> Delivery<'a> {
@@ -193,6 +90,7 @@ impl<'a> Delivery<'a> {
             agent: None,
             settings,
             wait,
+            items: Items::default(),
         }
     }
 
@@ -201,26 +99,51 @@ impl<'a> Delivery<'a> {
         (self.wait)(time);
     }
 
+    /// The items that the next messages are about: where one is sent, it is noted in them.
+    pub fn hold(&mut self, items: Held) {
+        *self.items.lock() = items;
+    }
+
+    /// Does this with the items that are held.
+    pub fn with_held<T>(&mut self, act: impl FnOnce(&mut Held) -> T) -> T {
+        act(&mut self.items.lock())
+    }
+
+    /// The items, held no longer.
+    pub fn release(&mut self) -> Held {
+        std::mem::take(&mut *self.items.lock())
+    }
+
     /// Delivers it, trying again where that can help: after twice as long each time, or when Slack
     /// says. Only the Web API tells where a message is.
     ///
     /// A connection that breaks after the request was sent is tried again, so that a message may
-    /// come twice but is not lost.
+    /// come twice but is not lost. Items count as begun while that may have happened, and not
+    /// while it cannot: not when this ends with an error, as all was tried that could be.
     pub fn deliver(
         &mut self,
         payload: &Value,
         act: Act<'_>,
     ) -> Result<Option<Posted>, DeliveryError> {
         let mut tries = 0;
+        let mut is_certain = true;
         loop {
             tries += 1;
-            let failure = match self.post(payload, act) {
+            let mut failure = match self.post(payload, act) {
                 Ok(posted) => return Ok(posted),
                 Err(failure) => failure,
             };
-            if tries > self.settings.webhook_retries || !failure.is_passing() {
+            is_certain &= failure.is_certain();
+            let is_last = tries > self.settings.webhook_retries || !failure.is_passing();
+            if (is_certain || is_last)
+                && let Err(error) = self.with_held(Held::failed)
+            {
+                failure = not_noted(&error);
+            }
+            if is_last || !failure.is_passing() {
                 return Err(DeliveryError {
                     host: self.settings.access.host().to_owned(),
+                    proxy: self.proxy(),
                     tries,
                     failure,
                 });
@@ -230,16 +153,31 @@ impl<'a> Delivery<'a> {
         }
     }
 
+    /// `HOST:PORT (WHO NAMES IT)`, where requests go through a proxy.
+    fn proxy(&self) -> Option<String> {
+        let proxy = self.agent.as_ref()?.config().proxy()?;
+        let is_http = matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https);
+        if !is_http || proxy.is_no_proxy(self.settings.access.url().secret()) {
+            return None;
+        }
+        let by = if self.settings.proxy.is_some() {
+            "the setting proxy_address"
+        } else {
+            "the environment"
+        };
+        Some(format!("{}:{} ({by})", proxy.host(), proxy.port()))
+    }
+
     fn post(&mut self, payload: &Value, act: Act<'_>) -> Result<Option<Posted>, Failure> {
         let timeout = self.settings.webhook_timeout;
         let agent = match &mut self.agent {
             Some(agent) => agent,
-            none => none.insert(agent(self.settings)?),
+            none => none.insert(agent(self.settings, &self.items)?),
         };
         match &self.settings.access {
             Access::Webhook(url) => {
                 let answer = agent.post(url.secret()).send_json(payload);
-                let answer = answer.map_err(|error| failure(error, timeout))?;
+                let answer = answer.map_err(|error| failure::of(error, timeout))?;
                 if answer.status().is_success() {
                     return Ok(None);
                 }
@@ -252,7 +190,7 @@ impl<'a> Delivery<'a> {
                     .post(format!("{}/{method}", base.trim_end_matches('/')))
                     .header("authorization", format!("Bearer {}", token.secret()))
                     .send_json(&payload);
-                let answer = answer.map_err(|error| failure(error, timeout))?;
+                let answer = answer.map_err(|error| failure::of(error, timeout))?;
                 if !answer.status().is_success() {
                     return Err(refused(answer, api));
                 }
@@ -260,6 +198,10 @@ impl<'a> Delivery<'a> {
             }
         }
     }
+}
+
+fn not_noted(error: &SpoolError) -> Failure {
+    Failure::NotNoted(error.to_string())
 }
 
 /// The method of the Web API, and the payload as it wants it.
@@ -291,7 +233,7 @@ fn accepted(mut answer: Response<Body>, timeout: Duration) -> Result<Posted, Fai
     let body = answer.body_mut().with_config().limit(API_ANSWER_LIMIT);
     let body = body
         .read_to_vec()
-        .map_err(|error| failure(error, timeout))?;
+        .map_err(|error| failure::of(error, timeout))?;
     let body: Value = serde_json::from_slice(&body).map_err(|_| Failure::NotSlack)?;
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
     if body.get("ok") == Some(&Value::Bool(true)) {
@@ -322,7 +264,7 @@ fn pause(failure: &Failure, first: Duration, tries: u32) -> Duration {
     doubled.min(first.max(LONGEST_PAUSE))
 }
 
-fn agent(settings: &Settings) -> Result<Agent, Failure> {
+fn agent(settings: &Settings, items: &Items) -> Result<Agent, Failure> {
     let config = Agent::config_builder()
         .timeout_global(Some(settings.webhook_timeout))
         .http_status_as_error(false)
@@ -330,8 +272,8 @@ fn agent(settings: &Settings) -> Result<Agent, Failure> {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .user_agent(concat!("handler-slack/", env!("CARGO_PKG_VERSION")));
-    let config = match settings.proxy.as_ref().and_then(proxy) {
-        Some(proxy) => config.proxy(Some(proxy)),
+    let config = match &settings.proxy {
+        Some(given) => config.proxy(Some(given.build().ok_or(Failure::Proxy)?)),
         None => config,
     };
     let config = match &settings.cacert {
@@ -341,7 +283,14 @@ fn agent(settings: &Settings) -> Result<Agent, Failure> {
         }
         None => config,
     };
-    Ok(config.build().new_agent())
+    let config = config.build();
+    let watch = Watch {
+        items: items.clone(),
+        has_proxy: config.proxy().is_some(),
+    };
+    let connector = DefaultConnector::default().chain(watch);
+    let resolver = DefaultResolver::default();
+    Ok(Agent::with_parts(config, connector, resolver))
 }
 
 fn authorities(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
@@ -362,17 +311,7 @@ fn authorities(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
     Ok(found)
 }
 
-fn proxy(given: &settings::Proxy) -> Option<ureq::Proxy> {
-    let mut builder = ureq::Proxy::builder(ureq::ProxyProtocol::Http)
-        .host(&given.address)
-        .port(given.port);
-    if let Some((user, password)) = &given.login {
-        builder = builder.username(user).password(password.secret());
-    }
-    builder.build().ok()
-}
-
-fn refused(mut answer: Response<Body>, url: &WebhookUrl) -> Failure {
+fn refused(mut answer: Response<Body>, url: &SecretUrl) -> Failure {
     let retry_after = answer
         .headers()
         .get(header::RETRY_AFTER)
@@ -390,7 +329,7 @@ fn refused(mut answer: Response<Body>, url: &WebhookUrl) -> Failure {
 
 /// Slack's one-word answers, such as `no_service`. Nothing else of an answer is
 /// shown: a proxy's error page repeats the address that was asked for.
-fn slack_word(body: &str, url: &WebhookUrl) -> Option<String> {
+fn slack_word(body: &str, url: &SecretUrl) -> Option<String> {
     let word = body.trim();
     (is_word(word) && !url.secret().to_string().contains(word)).then(|| word.to_owned())
 }
@@ -402,37 +341,10 @@ fn is_word(text: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-fn failure(error: ureq::Error, timeout: Duration) -> Failure {
-    match error {
-        ureq::Error::Timeout(_) => Failure::Timeout(timeout),
-        ureq::Error::HostNotFound => Failure::UnknownHost,
-        // The TLS library's errors come as this kind, with its words.
-        ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-            tls(error.to_string())
-        }
-        ureq::Error::Io(error) => Failure::Connection(error),
-        ureq::Error::Rustls(error) => tls(error.to_string()),
-        ureq::Error::Tls(what) => Failure::Tls(what.to_owned()),
-        ureq::Error::ConnectionFailed => {
-            Failure::Connection(io::Error::from(io::ErrorKind::NotConnected))
-        }
-        ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => Failure::Proxy,
-        // Another crate's enum that may grow; what is left of it concerns answers.
-        _ => Failure::NotHttp,
-    }
-}
-
-fn tls(why: String) -> Failure {
-    if why.starts_with("invalid peer certificate") {
-        Failure::Untrusted(why)
-    } else {
-        Failure::Tls(why)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ureq::http::StatusCode;
 
     fn refused(status: u16, retry_after: Option<u64>) -> Failure {
         Failure::Refused {
@@ -440,17 +352,6 @@ mod tests {
             word: None,
             retry_after: retry_after.map(Duration::from_secs),
         }
-    }
-
-    #[test]
-    fn what_cannot_pass_is_not_tried_again() {
-        for status in [500, 502, 503, 429] {
-            assert!(refused(status, None).is_passing(), "{status}");
-        }
-        for status in [301, 400, 403, 404, 410, 413] {
-            assert!(!refused(status, None).is_passing(), "{status}");
-        }
-        assert!(Failure::UnknownHost.is_passing());
     }
 
     #[test]
@@ -472,7 +373,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_shown_only_if_it_is_one_word_and_not_of_the_address() {
-        let url = WebhookUrl::parse("https://h/services/topsecret").unwrap();
+        let url = SecretUrl::parse("https://h/services/topsecret").unwrap();
         assert_eq!(
             slack_word("no_service\n", &url).as_deref(),
             Some("no_service")
@@ -486,6 +387,7 @@ mod tests {
     fn the_message_names_host_tries_and_what_to_do() {
         let error = DeliveryError {
             host: "hooks.slack.com".into(),
+            proxy: None,
             tries: 1,
             failure: Failure::Refused {
                 status: StatusCode::NOT_FOUND,
@@ -499,13 +401,15 @@ mod tests {
              this webhook is gone, put a new one's address into webhook_url"
         );
         let error = DeliveryError {
+            proxy: Some("proxy:3128 (the environment)".into()),
             tries: 6,
             failure: Failure::Timeout(Duration::from_secs(10)),
             ..error
         };
         assert_eq!(
             error.to_string(),
-            "not delivered to hooks.slack.com: no answer within 10 s (6 tries)"
+            "not delivered to hooks.slack.com through the proxy proxy:3128 (the environment): \
+             no answer within 10 s (6 tries)"
         );
     }
 }

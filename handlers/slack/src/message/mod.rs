@@ -1,32 +1,26 @@
 //! The message that an event becomes: the payload of a Slack webhook.
 
-use crate::settings::Settings;
+mod fields;
+mod group;
+mod words;
+
+use crate::settings::{self, Settings};
 use crate::template::{self, TemplateError};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;
 use venus_event::{Attributes, Event, Severity};
-use venus_hostlist::fold;
+
+use fields::{Field, context, field};
+pub use group::of_group;
+use words::{LONGEST_NAME, Words, cut, percent_encode};
 
 /// The icon where the settings name none, as the community's handler has it.
 const DEFAULT_ICON: &str =
     "https://raw.githubusercontent.com/sensu/sensu-logo/master/sensu1_flat%20white%20bg_png.png";
 
-/// A field's value of fewer characters than this shares its line with another.
-const SHORT_FIELD: usize = 80;
-
-/// How many attachments a message may have.
-const MOST_ATTACHMENTS: usize = 100;
-
 /// The longest text of an attachment, in characters: what Slack recommends at most.
 const LONGEST_TEXT: usize = 4000;
-/// The longest value of a field, in characters; and what is shown of subscriptions.
-const LONGEST_FIELD: usize = 1000;
-/// The longest name or address, in characters.
-const LONGEST_NAME: usize = 200;
-/// How many clients of a group are shown with what their checks said.
-const SHOWN: usize = 10;
-
 /// A message, and where it goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
@@ -61,18 +55,33 @@ struct Attachment {
     fields: Vec<Field>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Field {
-    title: String,
-    /// `null` where neither client nor check has the attribute.
-    value: Option<String>,
-    short: bool,
+impl Message {
+    /// The same for another channel, with a word on why it is not where it was meant to be.
+    #[must_use]
+    pub fn instead(&self, channel: Option<&str>, why: &str, settings: &Settings) -> Self {
+        let mut payload = self.payload.clone();
+        if let Some(object) = payload.as_object_mut() {
+            object.shift_remove("channel");
+            object.extend(channel.map(|channel| ("channel".to_owned(), json!(channel))));
+            let word = json!(about_us(why, settings));
+            match object.get_mut("attachments").and_then(Value::as_array_mut) {
+                Some(attachments) => attachments.push(word),
+                None => {
+                    object.insert("attachments".to_owned(), json!([word]));
+                }
+            }
+        }
+        Self {
+            channel: channel.map(str::to_owned),
+            payload,
+        }
+    }
 }
 
 /// The messages for an event, one for each channel.
 pub fn of_event(event: &Event, settings: &Settings) -> Result<Vec<Message>, TemplateError> {
     if let Some(path) = &settings.payload_template {
-        return Ok(vec![of_template(path, event)?]);
+        return Ok(vec![of_template(path, event, Words::of(settings))?]);
     }
     let severity = event.severity();
     let words = Words::of(settings);
@@ -91,73 +100,34 @@ pub fn of_event(event: &Event, settings: &Settings) -> Result<Vec<Message>, Temp
     ))
 }
 
-/// The same in this handler's own words, whatever the templates say.
-#[must_use]
-pub fn plain(event: &Event, settings: &Settings) -> Vec<Message> {
-    let settings = Settings {
-        template: None,
-        payload_template: None,
-        ..settings.clone()
-    };
-    // Only templates fail.
-    of_event(event, &settings).unwrap_or_default()
-}
-
-/// The messages for several clients' events of the same check and severity, one for each channel
-/// of the first.
-#[must_use]
-pub fn of_group(events: &[Event], settings: &Settings) -> Vec<Message> {
-    let Some(first) = events.first() else {
-        return Vec::new();
-    };
-    let (severity, words) = (first.severity(), Words::of(settings));
-    let count = events.len();
-    let names = fold(events.iter().map(Event::client_name));
-    let names = words.escape(&names);
-    let check = words.name(first.check_name());
-    let start = format!("{count} clients {severity} {check}: ");
-    let fields = events.iter().take(SHOWN).map(|event| Field {
-        title: words.name(event.client_name()),
-        value: Some(words.field(first_line(event))),
-        short: false,
-    });
-    let more = count.checked_sub(SHOWN).filter(|more| *more > 0);
-    let more = more.map(|more| Field {
-        title: format!("and {more} more"),
-        value: None,
-        short: true,
-    });
-    let mut fields = Some(fields.chain(more).collect());
-    let room = LONGEST_TEXT
-        .saturating_sub(framed("", settings).chars().count())
-        .saturating_sub(start.chars().count());
-    let parts = in_parts(&names, room).into_iter().enumerate();
-    let attachments = parts.map(|(place, names)| {
-        let start = if place == 0 { start.as_str() } else { "" };
-        Attachment {
-            title: format!("{count} clients - {severity}"),
-            text: framed(&format!("{start}{names}"), settings),
-            color: color(severity),
-            fields: fields.take().unwrap_or_default(),
-        }
-    });
-    let attachments: Vec<Attachment> = attachments.take(MOST_ATTACHMENTS).collect();
-    for_each_channel(&channels(first, settings), &attachments, settings)
+/// The same, in this handler's own words where a template fails, which `warn` is told.
+pub fn in_any_case(event: &Event, settings: &Settings, warn: &mut dyn FnMut(&str)) -> Vec<Message> {
+    of_event(event, settings).unwrap_or_else(|error| {
+        warn(&format!("{error}: the default message is sent"));
+        let settings = Settings {
+            template: None,
+            payload_template: None,
+            ..settings.clone()
+        };
+        // Only templates fail.
+        of_event(event, &settings).unwrap_or_default()
+    })
 }
 
 /// Something about this handler itself, for the channels of the settings.
 #[must_use]
 pub fn of_notice(what: &str, settings: &Settings) -> Vec<Message> {
-    let attachment = Attachment {
+    for_each_channel(&settings.channels, &[about_us(what, settings)], settings)
+}
+
+fn about_us(what: &str, settings: &Settings) -> Attachment {
+    let room = LONGEST_TEXT.saturating_sub(framed("", settings).chars().count());
+    Attachment {
         title: "handler-slack - WARNING".to_owned(),
-        text: framed(
-            &cut(&Words::of(settings).escape(what), LONGEST_TEXT),
-            settings,
-        ),
+        text: framed(&cut(&Words::of(settings).escape(what), room), settings),
         color: color(Severity::Warning),
         fields: Vec::new(),
-    };
-    for_each_channel(&settings.channels, &[attachment], settings)
+    }
 }
 
 fn for_each_channel(
@@ -189,21 +159,38 @@ fn for_each_channel(
 }
 
 /// What the admin's template makes of it, as a whole.
-fn of_template(path: &Path, event: &Event) -> Result<Message, TemplateError> {
-    let text = template::render(path, event, template::in_json)?;
-    let failed = |what: String| TemplateError::Payload {
-        path: path.to_owned(),
-        what,
-    };
-    let payload: Value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
-    if !payload.is_object() {
-        return Err(failed("it is another kind of JSON".to_owned()));
+fn of_template(path: &Path, event: &Event, words: Words) -> Result<Message, TemplateError> {
+    let mut payload = filled(path, event, words)?;
+    // What Slack looks for then are names.
+    let is_set = |key| payload.get(key).is_some_and(|value| *value != json!(false));
+    if is_set("link_names") || is_set("parse") {
+        let words = Words {
+            defuses_mentions: true,
+            ..words
+        };
+        payload = filled(path, event, words)?;
     }
     let channel = payload.get("channel").and_then(Value::as_str);
     Ok(Message {
         channel: channel.map(str::to_owned),
         payload,
     })
+}
+
+fn filled(path: &Path, event: &Event, words: Words) -> Result<Value, TemplateError> {
+    // First for Slack, which reads what JSON holds.
+    let escape = move |text: &str| template::in_json(&words.escape(text));
+    let text = template::render(path, event, escape)?;
+    let failed = |what: String| TemplateError::Payload {
+        path: path.to_owned(),
+        what,
+    };
+    let payload: Value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    if payload.is_object() {
+        Ok(payload)
+    } else {
+        Err(failed("it is another kind of JSON".to_owned()))
+    }
 }
 
 fn color(severity: Severity) -> &'static str {
@@ -216,21 +203,14 @@ fn color(severity: Severity) -> &'static str {
 }
 
 /// The client's channels win over the check's, and those over the settings'.
-fn channels(event: &Event, settings: &Settings) -> Vec<String> {
+pub(crate) fn channels(event: &Event, settings: &Settings) -> Vec<String> {
     let own = |attributes: &Attributes| {
         let channels = match attributes.get("slack_channel")? {
-            Value::String(channels) => channels
-                .split(',')
-                .map(str::trim)
-                .map(str::to_owned)
-                .collect(),
-            Value::Array(channels) => {
-                let channels = channels.iter().filter_map(Value::as_str);
-                channels.map(str::to_owned).collect()
-            }
+            Value::String(channels) => settings::names(channels.split(',')),
+            Value::Array(channels) => settings::names(channels.iter().filter_map(Value::as_str)),
             _ => Vec::new(),
         };
-        Some(channels).filter(|channels: &Vec<String>| !channels.is_empty())
+        Some(channels).filter(|channels| !channels.is_empty())
     };
     own(&event.client)
         .or_else(|| own(&event.check))
@@ -243,11 +223,7 @@ fn text(event: &Event, settings: &Settings) -> Result<String, TemplateError> {
     let words = Words::of(settings);
     let incident = incident(event, settings.dashboard.as_deref(), words);
     let (said, after) = if let Some(path) = &settings.template {
-        let escape = if words.defuses_ticks {
-            escape_without_ticks
-        } else {
-            escape
-        };
+        let escape = move |text: &str| words.escape(text);
         (template::render(path, event, escape)?, String::new())
     } else if let Some(notification) = event.check.get("notification").and_then(Value::as_str) {
         (words.prose(notification), String::new())
@@ -295,54 +271,6 @@ fn framed(notice: &str, settings: &Settings) -> String {
     text
 }
 
-/// At most this many characters, with a note of what is missing. An escape (`&lt;`) is not cut
-/// through.
-fn cut(text: &str, longest: usize) -> String {
-    let all = text.chars().count();
-    if all <= longest {
-        return text.to_owned();
-    }
-    let note = format!(" … (cut, {all} characters)");
-    let room = longest.saturating_sub(note.chars().count());
-    let mut kept: String = text.chars().take(room).collect();
-    if let Some(escape) = kept.rfind('&')
-        && !kept.get(escape..).is_some_and(|end| end.contains(';'))
-    {
-        kept.truncate(escape);
-    }
-    kept + &note
-}
-
-/// In parts of at most this many characters each, which end behind a comma where there is one.
-fn in_parts(names: &str, longest: usize) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let mut rest = names;
-    while let Some((end, _)) = rest.char_indices().nth(longest.max(1)) {
-        let (part, _) = rest.split_at(end);
-        let (part, after) = rest.split_at(part.rfind(',').map_or(end, |comma| comma + 1));
-        parts.push(part);
-        rest = after;
-    }
-    parts.push(rest);
-    parts
-}
-
-/// The containers and jobs that ran on the node, where the agent added them.
-fn context(event: &Event, words: Words) -> Vec<Field> {
-    let context = event.check.get("context").and_then(Value::as_object);
-    let lists = ["containers", "jobs"].map(|name| {
-        let list = context?.get(name)?.as_array()?;
-        let names: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
-        let value = words.field(&fold(&names).replace(',', ", "));
-        (!names.is_empty()).then(|| Field {
-            title: name.to_owned(),
-            short: value.chars().count() < SHORT_FIELD,
-            value: Some(value),
-        })
-    });
-    lists.into_iter().flatten().collect()
-}
-
 /// `CLIENT/CHECK`, a link where there is a dashboard.
 fn incident(event: &Event, dashboard: Option<&str>, words: Words) -> String {
     let (client, check) = (event.client_name(), event.check_name());
@@ -361,117 +289,6 @@ fn incident(event: &Event, dashboard: Option<&str>, words: Words) -> String {
         percent_encode(&name)
     });
     format!("<{dashboard}{slash}{client}?check={check}|{label}>")
-}
-
-/// An attribute of the client or else of the check; `a.b` is also `b` inside `a`.
-fn field(event: &Event, path: &str, how: Words) -> Field {
-    let value = [&event.client, &event.check]
-        .into_iter()
-        .find_map(|attributes| attribute(attributes, path))
-        .filter(|value| !value.is_null())
-        .map(words);
-    Field {
-        title: path.to_owned(),
-        short: value
-            .as_ref()
-            .is_none_or(|value| value.chars().count() < SHORT_FIELD),
-        value: value.map(|value| how.field(&value)),
-    }
-}
-
-fn attribute<'a>(attributes: &'a Attributes, path: &str) -> Option<&'a Value> {
-    if let Some(value) = attributes.get(path) {
-        return Some(value);
-    }
-    let (first, rest) = path.split_once('.')?;
-    attribute(attributes.get(first)?.as_object()?, rest)
-}
-
-/// A value as a person writes it: no quotes, lists with commas.
-fn words(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(words).collect::<Vec<_>>().join(", "),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
-    }
-}
-
-/// How text of an event is made data: no link, no mention, no quote in it.
-#[derive(Debug, Clone, Copy)]
-struct Words {
-    /// Slack looks for `@name`, also in the text of an event.
-    defuses_mentions: bool,
-    /// What surrounds the text is code, which a backtick would end.
-    defuses_ticks: bool,
-}
-
-impl Words {
-    fn of(settings: &Settings) -> Self {
-        let surround = settings.surround.as_deref().unwrap_or("");
-        Self {
-            defuses_mentions: settings.link_names.is_some(),
-            defuses_ticks: surround.contains('`'),
-        }
-    }
-
-    fn escape(self, text: &str) -> String {
-        self.defuse(escape(text))
-    }
-
-    /// [`escape`](Self::escape) for text in which nothing is open before it. A `>` means something
-    /// to Slack only after a `<` or at the start of a line; where there is neither, it goes out as
-    /// it is, so that the `(>=120)` of each keepalive stays what the original sends.
-    fn prose(self, text: &str) -> String {
-        let is_quote = |line: &str| line.trim_start().starts_with('>');
-        if text.contains('<') || text.lines().any(is_quote) {
-            self.escape(text)
-        } else {
-            self.defuse(text.replace('&', "&amp;"))
-        }
-    }
-
-    /// For a name.
-    fn name(self, text: &str) -> String {
-        cut(&self.escape(text), LONGEST_NAME)
-    }
-
-    /// For a field.
-    fn field(self, text: &str) -> String {
-        cut(&self.escape(text), LONGEST_FIELD)
-    }
-
-    fn defuse(self, mut text: String) -> String {
-        if self.defuses_mentions {
-            // A space of no width: it reads the same, and is no name.
-            text = text.replace('@', "@\u{200b}");
-        }
-        if self.defuses_ticks {
-            text = text.replace('`', "'");
-        }
-        text
-    }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-}
-
-fn escape_without_ticks(text: &str) -> String {
-    escape(text).replace('`', "'")
-}
-
-/// For the path and query of a link: all but letters, digits and `-._~`.
-fn percent_encode(text: &str) -> String {
-    let encode = |byte: u8| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    };
-    text.bytes().map(encode).collect()
 }
 
 #[cfg(test)]
