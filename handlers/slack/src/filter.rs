@@ -7,12 +7,8 @@
 use crate::incident::Incident;
 use crate::settings::Settings;
 use serde_json::Value;
+use venus_event::occurrences::{self, Turn};
 use venus_event::{Action, Event, Severity};
-
-/// Seconds between two announcements of the same, where the check has no `refresh`.
-const REFRESH: u64 = 1800;
-/// Seconds between two runs, where the check has no `interval`.
-const INTERVAL: u64 = 30;
 
 /// What becomes of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +58,7 @@ fn end(event: &Event, incident: Option<&Incident>, settings: &Settings) -> Verdi
         // Begun before this handler came, or its memory was lost: what the event itself tells.
         None => {}
     }
-    if event.occurrences_watermark < wanted(event) {
+    if event.occurrences_watermark < occurrences::wanted(event) {
         return NEVER;
     }
     let history = event.check.get("history").and_then(Value::as_array);
@@ -84,31 +80,10 @@ fn status(value: &Value) -> Option<i64> {
 
 /// Whether it is the first time, or time to say it again.
 fn again(event: &Event) -> Verdict {
-    let wanted = wanted(event);
-    if event.occurrences < wanted {
-        return Verdict::Drop("it has not occurred often enough");
-    }
-    let of_check = |key| event.check.get(key).and_then(number);
-    let interval = of_check("interval").filter(|interval| *interval > 0);
-    let refresh = of_check("refresh").unwrap_or(REFRESH);
-    let every = refresh / interval.unwrap_or(INTERVAL);
-    let after = event.occurrences - wanted;
-    if after.is_multiple_of(every.max(1)) {
-        Verdict::Send
-    } else {
-        Verdict::Drop("it was announced within refresh")
-    }
-}
-
-fn wanted(event: &Event) -> u64 {
-    event.check.get("occurrences").and_then(number).unwrap_or(1)
-}
-
-/// A number, also as a string, as Sensu's filter takes it.
-fn number(value: &Value) -> Option<u64> {
-    match value {
-        Value::String(text) => text.parse().ok(),
-        other => other.as_u64(),
+    match occurrences::judge(event) {
+        Turn::Due => Verdict::Send,
+        Turn::TooFew => Verdict::Drop("it has not occurred often enough"),
+        Turn::Told => Verdict::Drop("it was announced within refresh"),
     }
 }
 
@@ -174,13 +149,13 @@ mod tests {
                 .filter(|count| sent(check.clone(), *count))
                 .collect()
         };
-        assert_eq!(sends(&json!({}), 130), [1, 61, 121]);
-        assert_eq!(sends(&json!({"occurrences": 3}), 64), [3, 63]);
+        assert_eq!(sends(&json!({}), 70), [1, 31, 61]);
+        assert_eq!(sends(&json!({"occurrences": 3}), 40), [3, 33]);
         let often = json!({"occurrences": "2", "refresh": "60", "interval": 20});
         assert_eq!(sends(&often, 9), [2, 5, 8]);
         // As often as it occurs, where it is refreshed more often than it runs.
         assert_eq!(sends(&json!({"refresh": 1, "interval": 60}), 3), [1, 2, 3]);
-        assert_eq!(sends(&json!({"refresh": 60, "interval": 0}), 5), [1, 3, 5]);
+        assert_eq!(sends(&json!({"refresh": 60, "interval": 0}), 3), [1, 2, 3]);
     }
 
     #[test]
