@@ -23,6 +23,7 @@ mod sensu;
 mod slurm;
 mod smart;
 mod swarm;
+mod systemd_unit;
 mod tls_expiry;
 mod zookeeper;
 
@@ -60,6 +61,7 @@ static ALL: &[&Metrics] = &[
     &kernel::ENTROPY,
     &kernel::HUGEPAGES,
     &mdraid::METRICS,
+    &systemd_unit::METRICS,
     &sensu::METRICS,
     &zookeeper::METRICS,
     &consul::METRICS,

@@ -7,5 +7,6 @@ pub(crate) mod mdstat;
 pub(crate) mod rdma;
 pub(crate) mod smartctl;
 pub(crate) mod sysfs;
+pub(crate) mod systemd;
 #[cfg(feature = "verbs")]
 pub(crate) mod verbs;

@@ -96,3 +96,34 @@ fn a_systemctl_that_fails_says_nothing_or_hangs_is_unknown() {
     assert_eq!(status, 3);
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
+
+#[test]
+fn its_twin_says_whether_units_are_active_and_how_often_they_were_restarted() {
+    let script = format!(
+        "{}; {}",
+        unit("ssh.service", "loaded", "active", "running", 7),
+        unit("a b", "loaded", "failed", "failed", 0),
+    );
+    let host = stand_in(&script);
+    let program = host.path("systemctl");
+    let args = ["-s", "s", "-u", "ssh.service", "-u", "a b", "--binary"];
+    let args = [&args[..], &[program.to_str().unwrap()]].concat();
+    let output = host
+        .command("metrics-systemd-unit", &args)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let got: Vec<&str> = text
+        .lines()
+        .map(|line| line.rsplit_once(' ').unwrap().0)
+        .collect();
+    assert_eq!(
+        got,
+        [
+            "s.ssh_service.active 1",
+            "s.ssh_service.restarts 7",
+            "s.a_b.active 0",
+            "s.a_b.restarts 0",
+        ]
+    );
+}
