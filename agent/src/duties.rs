@@ -4,7 +4,7 @@ use crate::check::builtin_checks;
 use crate::clock;
 use crate::schedule::{Plan, Recurrence, splay};
 use crate::settings::{Check, Settings, Transport};
-use chrono::{DateTime, Local};
+use chrono::Local;
 use std::collections::HashMap;
 use std::future::pending;
 use std::time::Duration;
@@ -29,12 +29,6 @@ pub(crate) struct Punctuality {
     pub(crate) missed: u64,
     /// How much later than planned the last were started.
     pub(crate) late: Duration,
-}
-
-/// A moment on the plan's clock and on the wall.
-struct Moment {
-    at: Duration,
-    now: DateTime<Local>,
 }
 
 impl Duties {
@@ -70,8 +64,7 @@ impl Duties {
 
     /// Hands everything that is due to `run`.
     pub(crate) fn take_due(&mut self, mut run: impl FnMut(&Check)) {
-        let moment = self.moment();
-        self.take_due_at(&moment, &mut run);
+        self.take_due_at(self.start.elapsed(), &mut run);
     }
 
     /// Passes over everything that is due: its time was while nobody ran it.
@@ -79,32 +72,25 @@ impl Duties {
         self.take_due(|_| {});
     }
 
-    fn take_due_at(&mut self, moment: &Moment, run: &mut dyn FnMut(&Check)) {
+    fn take_due_at(&mut self, at: Duration, run: &mut dyn FnMut(&Check)) {
         self.due.clear();
         let planned = self.plan.next();
-        let missed = self.plan.take_due(moment.at, &moment.now, &mut self.due);
+        let missed = self.plan.take_due(at, clock::local_now, &mut self.due);
         self.punctuality.missed += missed;
         if !self.due.is_empty() {
             self.punctuality.started += self.due.len() as u64;
-            self.punctuality.late = moment.at.saturating_sub(planned.unwrap_or(moment.at));
+            self.punctuality.late = at.saturating_sub(planned.unwrap_or(at));
         }
         let due = self.due.iter().filter_map(|index| self.checks.get(*index));
         due.for_each(run);
-    }
-
-    fn moment(&self) -> Moment {
-        Moment {
-            at: self.start.elapsed(),
-            now: clock::local_now(),
-        }
     }
 
     /// Hands everything that is due to `run`, and takes on the duties of other
     /// settings. A check whose name and interval stay
     /// keeps its phase: it runs neither more nor less often for that.
     pub(crate) fn replace(&mut self, settings: &Settings, mut run: impl FnMut(&Check)) {
-        let moment = self.moment();
-        self.take_due_at(&moment, &mut run);
+        let at = self.start.elapsed();
+        self.take_due_at(at, &mut run);
         let dues = self.plan.dues();
         let known: HashMap<String, (Check, Duration)> = self
             .checks
@@ -120,7 +106,7 @@ impl Duties {
         let scheduled = scheduled.filter(|check| check.recurrence.is_some());
         self.checks.extend(scheduled.cloned());
 
-        let Moment { at, now } = moment;
+        let now = clock::local_now();
         let since_epoch = clock::since_epoch();
         self.plan = Plan::default();
         for check in &self.checks {

@@ -65,8 +65,14 @@ impl<Tz: TimeZone> Plan<Tz> {
     }
 
     /// Moves all that are due at the moment that is `at` on the monotonic clock
-    /// and `now` on the wall into `due`, earliest first. Gives how many runs were missed.
-    pub fn take_due(&mut self, at: Duration, now: &DateTime<Tz>, due: &mut Vec<usize>) -> u64 {
+    /// into `due`, earliest first. Gives how many runs were missed. The wall clock is asked by
+    /// `now` where a cron expression wants to know.
+    pub fn take_due(
+        &mut self,
+        at: Duration,
+        now: impl Fn() -> DateTime<Tz>,
+        due: &mut Vec<usize>,
+    ) -> u64 {
         let missed = self.timetable.take_due(at, due);
         let timetable = &mut self.timetable;
         let crons = &mut self.crons;
@@ -74,8 +80,9 @@ impl<Tz: TimeZone> Plan<Tz> {
             let Some(clock) = crons.get_mut(index) else {
                 return true;
             };
-            let strikes = clock.strikes(now);
-            if let Some(wait) = clock.wait(now) {
+            let now = now();
+            let strikes = clock.strikes(&now);
+            if let Some(wait) = clock.wait(&now) {
                 timetable.set(*index, at + wait);
             }
             strikes
@@ -105,7 +112,7 @@ mod tests {
             && at <= 220 * second
         {
             due.clear();
-            plan.take_due(at, &(start + at), &mut due);
+            plan.take_due(at, || start + at, &mut due);
             seen.extend(due.iter().map(|index| (at.as_secs(), *index)));
         }
         let expected = [

@@ -9,6 +9,7 @@ use async_rs::traits::{Executor, Reactor, RuntimeKit};
 use async_rs::util::{Task, TaskImpl};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::{Stream, stream};
+use nix::sys::socket::{setsockopt, sockopt};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
@@ -20,6 +21,10 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{Sleep, interval, sleep};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
+
+/// After how many milliseconds without the other kernel's word for what was sent a connection is
+/// dead. Heartbeats notice it as well, but not where what they would go behind is stuck.
+const UNACKNOWLEDGED: u32 = 20_000;
 
 /// The runtime that calls this.
 #[must_use]
@@ -111,6 +116,8 @@ impl Reactor for Tokio {
         async move {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
+            setsockopt(&stream, sockopt::TcpUserTimeout, &UNACKNOWLEDGED)?;
+            setsockopt(&stream, sockopt::KeepAlive, &true)?;
             Ok(stream.compat())
         }
     }
