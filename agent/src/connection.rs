@@ -299,3 +299,23 @@ async fn take_requests<R: Requests>(requests: &mut R, served: &Served) -> Transp
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left of the 10 s within which a node is back is for the connection itself.
+    #[test]
+    fn the_longest_wait_for_the_next_attempt_leaves_2_of_10_seconds() {
+        for attempts in 1..100 {
+            let wait = pause(attempts);
+            assert!(wait <= Duration::from_secs(8), "{wait:?}");
+            assert!(wait >= Duration::from_millis(1500), "{wait:?}");
+        }
+        let waits: Vec<Duration> = (0..100).map(|_| pause(9)).collect();
+        assert!(
+            waits.iter().min() < waits.iter().max(),
+            "a fleet would come at once"
+        );
+    }
+}

@@ -114,7 +114,7 @@ fn d_what_was_measured_while_redis_is_away_arrives_afterwards() {
     assert!(!line.contains(PASSWORD), "{line}");
     redis.relaunch();
     let mut server = redis.server(0);
-    server.keepalive_within(Duration::from_secs(10));
+    server.keepalive();
     let line: Value = serde_json::from_str(&agent.stdout_line(BACK)).unwrap();
     let waiting = line["waiting"].as_u64().unwrap();
     let mut issued = 0;

@@ -27,7 +27,7 @@ fn assert_answers(server: &mut Server) {
 }
 
 #[test]
-fn a_broker_that_starts_late_and_dies_is_back_within_10_seconds() {
+fn a_broker_that_starts_late_and_dies_is_found_each_time() {
     let Some(mut broker) = RabbitMq::own() else {
         return;
     };
@@ -38,7 +38,7 @@ fn a_broker_that_starts_late_and_dies_is_back_within_10_seconds() {
     for end in [RabbitMq::kill, RabbitMq::stop] {
         broker.launch();
         let mut server = Server::connect(&vhost);
-        server.keepalive_within(Duration::from_secs(10));
+        server.keepalive();
         assert_answers(&mut server);
         agent.stdout_line(BACK);
         end(&mut broker);
@@ -52,7 +52,7 @@ fn a_broker_that_starts_late_and_dies_is_back_within_10_seconds() {
 }
 
 #[test]
-fn c_another_broker_of_a_cluster_takes_over_within_10_seconds() {
+fn c_another_broker_of_a_cluster_takes_over() {
     let Some(mut nodes) = RabbitMq::cluster() else {
         return;
     };
@@ -74,7 +74,7 @@ fn c_another_broker_of_a_cluster_takes_over_within_10_seconds() {
     let mut server = Server::connect(&vhosts[1 - used]);
     nodes[used].kill();
     agent.stdout_line(LOST);
-    server.keepalive_within(Duration::from_secs(10));
+    server.keepalive();
     assert_answers(&mut server);
 }
 
