@@ -3,7 +3,6 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::Duration;
 use venus_tests::cable::Cable;
 use venus_tests::certificates::Certificates;
 use venus_tests::fixture;

@@ -3,7 +3,6 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
-use std::time::Duration;
 use venus_tests::cable::Cable;
 use venus_tests::program::Running;
 use venus_tests::rabbitmq::{PASSWORD, RabbitMq, Vhost};
