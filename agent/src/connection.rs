@@ -112,6 +112,7 @@ pub(crate) async fn keep_connected<T: Transport>(
                 }
                 let began = Instant::now();
                 served.health.set_connected(true);
+                served.outbox.resume();
                 let ended = tokio::select! {
                     ended = serve(&link, &mut requests, served) => ended,
                     () = when_steady(flapping, say) => None,

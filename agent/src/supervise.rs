@@ -231,6 +231,8 @@ impl<'a> Agent<'a> {
     /// to stop.
     async fn pause(&self, duties: &mut Duties, signals: &mut Signals) -> Option<Ended> {
         self.log.warn("paused, USR2 resumes", Value::Null);
+        // What others hand in meanwhile is kept.
+        self.outbox.stall();
         loop {
             match signals.next().await {
                 Asked::Stop(name) => return Some(self.stop(name)),
@@ -359,6 +361,7 @@ impl<'a> Agent<'a> {
             );
         }
         self.health.set_connected(false);
+        self.outbox.give_back();
         if let Ended::Exit(_) = ended {
             self.write_down().await;
             self.pipeline.kill();

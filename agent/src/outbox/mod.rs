@@ -114,6 +114,8 @@ pub(crate) type Receipt = oneshot::Receiver<Kept>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Copy {
     None,
+    /// None, and none is to be made: it would be wrong later.
+    Never,
     Begun,
     /// By its number there.
     There(u64),
@@ -131,6 +133,11 @@ struct Entry {
 }
 
 impl Entry {
+    /// Whether it is on the disk, or soon will be.
+    fn is_copied(&self) -> bool {
+        matches!(self.copy, Copy::Begun | Copy::There(_))
+    }
+
     fn tell(&mut self, kept: Kept) {
         if let Some(receipt) = self.receipt.take() {
             // Whoever wanted to know may have gone.
@@ -257,17 +264,28 @@ fn check_of(result: &CheckResult) -> u64 {
 impl Outbox {
     /// Puts in a result that was made at `now`, in seconds since the epoch.
     pub fn push(&self, result: CheckResult, now: u64) {
-        self.put(result, now, None);
+        self.put(result, now, Copy::None, None);
+    }
+
+    /// Puts in a result that is true now and not after the next start: it is never written down.
+    pub(crate) fn push_unkept(&self, result: CheckResult, now: u64) {
+        self.put(result, now, Copy::Never, None);
     }
 
     /// Puts in a result for somebody who wants to know when it is safe.
     pub(crate) fn push_for(&self, result: CheckResult, now: u64) -> Receipt {
         let (sender, receipt) = oneshot::channel();
-        self.put(result, now, Some(sender));
+        self.put(result, now, Copy::None, Some(sender));
         receipt
     }
 
-    fn put(&self, result: CheckResult, now: u64, receipt: Option<oneshot::Sender<Kept>>) {
+    fn put(
+        &self,
+        result: CheckResult,
+        now: u64,
+        copy: Copy,
+        receipt: Option<oneshot::Sender<Kept>>,
+    ) {
         let number = self.count(|counters| {
             counters.taken += 1;
             counters.taken
@@ -281,7 +299,7 @@ impl Outbox {
             },
             bytes: OVERHEAD + weight_of_all(&result.check),
             result: Rc::new(result),
-            copy: Copy::None,
+            copy,
             receipt,
         };
         self.bytes.set(self.bytes.get() + entry.bytes);
@@ -359,7 +377,7 @@ impl Outbox {
                 queue.borrow_mut().retain(|entry| {
                     place += 1;
                     let is_enough = self.bytes.get() <= MAX_BYTES - ROOM;
-                    let is_busy = place <= spared || entry.copy != Copy::None;
+                    let is_busy = place <= spared || entry.is_copied();
                     if is_enough || is_busy || !goes(entry) {
                         return true;
                     }
@@ -500,6 +518,12 @@ impl Outbox {
         }
     }
 
+    /// There is a connection: what comes is sent, until that takes too long.
+    pub fn resume(&self) {
+        self.stalled.set(false);
+        self.release();
+    }
+
     /// Whether results are written to the disk for now.
     fn is_spooling(&self) -> bool {
         self.stalled.get() && matches!(*self.disk.borrow(), Disk::Usable)
@@ -512,7 +536,7 @@ impl Outbox {
         let mut place = 0;
         let (stay, go): (VecDeque<Entry>, VecDeque<Entry>) = fresh.drain(..).partition(|entry| {
             place += 1;
-            place <= spared || entry.copy != Copy::None
+            place <= spared || entry.is_copied()
         });
         *fresh = stay;
         drop(fresh);

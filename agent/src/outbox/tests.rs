@@ -125,6 +125,25 @@ fn without_room_metrics_go_first_and_the_last_of_each_check_last() {
     assert_eq!(outbox.take_dropped(), Dropped::default());
 }
 
+#[tokio::test(flavor = "current_thread")]
+async fn what_is_true_now_alone_is_never_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (outbox, keeper) = start(dir.path()).await;
+    let mut keeper = Box::pin(keeper);
+    outbox.stall();
+    outbox.push_unkept(result("deregistration", "standard", ""), now());
+    push(&outbox, "kept");
+    with(&mut keeper, async {
+        while outbox.on_disk().results == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!((outbox.len(), outbox.on_disk().results), (1, 1));
+    outbox.resume();
+    assert_eq!(names(&outbox, 9).await, ["deregistration"]);
+}
+
 /// An outbox with a keeper, as one start of the agent has it.
 async fn start(dir: &Path) -> (Rc<Outbox>, impl Future<Output = ()>) {
     let client = json!({"client": {"name": "c", "address": "127.0.0.1", "subscriptions": []}});
@@ -148,6 +167,8 @@ enum Step {
     Lose(bool),
     /// Nothing was delivered for a while.
     Stall,
+    /// There is a connection.
+    Resume,
     /// The keeper has time to do all that it has to.
     Keep,
     /// The agent is stopped in good order, and started again.
@@ -160,6 +181,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => prop_oneof![3 => Just(0), 1 => 1..4_u8].prop_map(Step::Send),
         1 => any::<bool>().prop_map(Step::Lose),
         2 => Just(Step::Stall),
+        1 => Just(Step::Resume),
         2 => Just(Step::Keep),
         1 => Just(Step::Restart),
     ]
@@ -271,6 +293,7 @@ async fn take_steps(
                 outbox.give_back();
             }
             Step::Stall => outbox.stall(),
+            Step::Resume => outbox.resume(),
             Step::Keep => with(keeper, timeout(IDLE, pending::<()>()))
                 .await
                 .unwrap_or(()),
