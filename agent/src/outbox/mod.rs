@@ -12,24 +12,24 @@
 //! and from there sent again, in its order, behind what is fresh. A result waits as well
 //! while others of its check do, so that no check's results change their order.
 
+mod entry;
 mod keeper;
 mod ration;
 mod record;
 mod spool;
 mod work;
 
+use entry::{Class, Copy, Entry, OVERHEAD, check_of, weight_of_all};
 use ration::Ration;
 use record::Head;
 use serde::Serialize;
-use serde_json::Value;
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::ops::AddAssign;
 use std::rc::Rc;
 use tokio::sync::{Notify, oneshot};
-use venus_event::{Attributes, CheckResult, Severity};
+use venus_event::CheckResult;
 
+pub(crate) use entry::{Dropped, Kept, Receipt};
 pub(crate) use keeper::Keeper;
 pub use spool::Bounds;
 
@@ -37,114 +37,9 @@ pub use spool::Bounds;
 const MAX_BYTES: usize = 16 << 20;
 /// At that bound so much is made free at once, so that not each result has to look for another.
 const ROOM: usize = MAX_BYTES / 16;
-/// What each value of a result weighs beside its text.
-const OVERHEAD: usize = 64;
 /// How many bytes of results are sent at a time, unless one alone has more: a
 /// slow line must get a batch through before its deadline.
 const BATCH_BYTES: usize = 256 << 10;
-
-/// What goes first where not everything can be kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
-    /// Metrics.
-    Metric,
-    /// That something is well.
-    Ok,
-    /// That something is not.
-    State,
-}
-
-impl Class {
-    fn of(result: &CheckResult) -> Self {
-        match result.severity() {
-            Severity::Ok if result.is_metric() => Self::Metric,
-            Severity::Ok => Self::Ok,
-            Severity::Warning | Severity::Critical | Severity::Unknown => Self::State,
-        }
-    }
-}
-
-/// How many results were dropped, by what they were.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct Dropped {
-    /// Metrics.
-    pub(crate) metrics: u64,
-    /// Results that were OK.
-    pub(crate) ok: u64,
-    /// All others.
-    pub(crate) states: u64,
-}
-
-impl Dropped {
-    fn add(&mut self, class: Class) {
-        *match class {
-            Class::Metric => &mut self.metrics,
-            Class::Ok => &mut self.ok,
-            Class::State => &mut self.states,
-        } += 1;
-    }
-
-    /// All together.
-    pub(crate) fn all(self) -> u64 {
-        self.metrics + self.ok + self.states
-    }
-}
-
-impl AddAssign for Dropped {
-    fn add_assign(&mut self, more: Self) {
-        self.metrics += more.metrics;
-        self.ok += more.ok;
-        self.states += more.states;
-    }
-}
-
-/// Where a result is, for whoever handed it in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kept {
-    /// Delivered, or on the disk: it survives the end of this process.
-    Safe,
-    /// In memory only, for this reason.
-    InMemory(Rc<str>),
-}
-
-/// Tells once where a result is; an error if it was dropped.
-pub(crate) type Receipt = oneshot::Receiver<Kept>;
-
-/// Whether a result is on the disk, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Copy {
-    None,
-    /// None, and none is to be made: it would be wrong later.
-    Never,
-    Begun,
-    /// By its number there.
-    There(u64),
-}
-
-#[derive(Debug)]
-struct Entry {
-    number: u64,
-    head: Head,
-    result: Rc<CheckResult>,
-    /// What it weighs in memory.
-    bytes: usize,
-    copy: Copy,
-    receipt: Option<oneshot::Sender<Kept>>,
-}
-
-impl Entry {
-    /// Whether it is on the disk, or soon will be.
-    fn is_copied(&self) -> bool {
-        matches!(self.copy, Copy::Begun | Copy::There(_))
-    }
-
-    fn tell(&mut self, kept: Kept) {
-        if let Some(receipt) = self.receipt.take() {
-            // Whoever wanted to know may have gone.
-            receipt.send(kept).unwrap_or_default();
-        }
-    }
-}
 
 /// How many results of a check have to go before another of it may.
 #[derive(Debug, Default)]
@@ -233,32 +128,6 @@ enum Disk {
     None,
     Usable,
     Failing(Rc<str>),
-}
-
-/// About how many bytes of memory a value takes.
-fn weight(value: &Value) -> usize {
-    OVERHEAD
-        + match value {
-            Value::String(text) => text.capacity(),
-            Value::Array(items) => items.iter().map(weight).sum(),
-            Value::Object(object) => weight_of_all(object),
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        }
-}
-
-fn weight_of_all(attributes: &Attributes) -> usize {
-    let weights = attributes
-        .iter()
-        .map(|(key, value)| key.len() + weight(value));
-    weights.sum()
-}
-
-/// Which check a result is of, as a number; that of a proxy client is another.
-fn check_of(result: &CheckResult) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let source = result.check.get("source").and_then(Value::as_str);
-    (&result.client, source, result.name()).hash(&mut hasher);
-    hasher.finish()
 }
 
 impl Outbox {

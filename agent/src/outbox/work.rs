@@ -1,7 +1,8 @@
 //! What an outbox has for its [keeper](super::Keeper) to do, and what has come of it.
 
+use super::entry::{Copy, Dropped, Entry, Kept, OVERHEAD, weight_of_all};
 use super::record::Head;
-use super::{Copy, Disk, Dropped, Entry, Kept, Lane, OVERHEAD, Outbox, spool, weight_of_all};
+use super::{Disk, Lane, Outbox, spool};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
