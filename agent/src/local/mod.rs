@@ -1,11 +1,14 @@
 //! Input of this node's own: results that anything here hands in over TCP, UDP
-//! or HTTP, on the loopback interface unless the settings say otherwise.
+//! or HTTP, on the loopback interface unless the settings say otherwise, and that
+//! users who are named hand in over a Unix socket.
 
 mod http;
 mod metrics;
+mod peers;
 mod result;
-mod tcp;
+mod stream;
 mod udp;
+mod unix;
 
 use crate::check::Runner;
 use crate::clock;
@@ -13,8 +16,9 @@ use crate::health::Health;
 use crate::log::Log;
 use crate::outbox::{Kept, Receipt};
 use crate::settings::Current;
-use crate::settings::client::Socket;
+use crate::settings::client::{Socket, UnixSocket};
 use http::Api;
+pub(crate) use peers::Peers;
 use result::{Message, NoMessage};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -26,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, JoinSet, spawn_local};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking, spawn_local};
 use tokio::time::{sleep, timeout};
 
 /// How long a connection may last.
@@ -35,6 +39,8 @@ const WHOLE: Duration = Duration::from_secs(30);
 const LINES: u32 = 10;
 /// How long to wait when the process has no more file descriptors.
 const NO_DESCRIPTOR: Duration = Duration::from_secs(1);
+/// How long it may take to find users and groups by their names.
+const NAMES: Duration = Duration::from_secs(5);
 
 /// Open sockets; closed when dropped, and those who are connected with them.
 pub(crate) struct Sockets {
@@ -95,6 +101,9 @@ impl Sockets {
             sockets.open_tcp(socket, &inbox).await;
             sockets.open_udp(socket, &inbox).await;
         }
+        if let Some(socket) = &client.unix_socket {
+            sockets.open_unix(socket, &inbox).await;
+        }
         if client.http_socket.socket.enabled {
             let api = Api {
                 inbox,
@@ -120,32 +129,68 @@ impl Sockets {
 
     async fn open_tcp(&mut self, socket: &Socket, inbox: &Rc<Inbox>) {
         let bound = TcpListener::bind((socket.bind.as_str(), socket.port)).await;
-        let Some(listener) = self.opened("client.socket", "tcp", socket, bound) else {
+        let Some(listener) = self.opened("client.socket", "tcp", &socket.address(), bound) else {
             return;
         };
         let max_size = socket.max_size;
         let inbox = Rc::clone(inbox);
-        let answer = async move |stream| tcp::answer(stream, &inbox, max_size).await;
-        let serving = serve(listener, socket.max_connections, self.log.clone(), answer);
-        self.tasks.push(spawn_local(serving));
+        let answer = async move |stream| stream::answer(stream, &inbox, max_size).await;
+        self.serve(tcp(listener), socket.max_connections, answer);
     }
 
     async fn open_udp(&mut self, socket: &Socket, inbox: &Rc<Inbox>) {
         let bound = UdpSocket::bind((socket.bind.as_str(), socket.port)).await;
-        if let Some(bound) = self.opened("client.socket", "udp", socket, bound) {
+        if let Some(bound) = self.opened("client.socket", "udp", &socket.address(), bound) {
             self.tasks
                 .push(spawn_local(udp::serve(bound, Rc::clone(inbox))));
         }
     }
 
+    async fn open_unix(&mut self, socket: &UnixSocket, inbox: &Rc<Inbox>) {
+        let UnixSocket { users, groups, .. } = socket.clone();
+        let found = spawn_blocking(move || Peers::find(&users, &groups));
+        let found = timeout(NAMES, found).await.unwrap_or_else(|_| {
+            let (peers, _) = Peers::find(&[], &[]);
+            Ok((peers, vec![format!("no answer within {NAMES:?}")]))
+        });
+        let Ok((peers, unknown)) = found else {
+            return; // nobody aborts it
+        };
+        for why in unknown {
+            let data = json!({ "error": why, "settings": "client.unix_socket" });
+            self.log
+                .error("not everybody in the settings can be let in", data);
+        }
+        let opened = unix::Door::open(socket, peers, Rc::clone(inbox)).await;
+        let address = socket.path.display().to_string();
+        let Some(door) = self.opened("client.unix_socket", "unix", &address, opened) else {
+            return;
+        };
+        let max_size = socket.max_size;
+        let inbox = Rc::clone(inbox);
+        let answer = async move |stream| stream::answer(stream, &inbox, max_size).await;
+        let accept = async move || door.accept().await;
+        self.serve(accept, socket.max_connections, answer);
+    }
+
     async fn open_http(&mut self, api: Api) {
         let socket = api.http.socket.clone();
         let bound = TcpListener::bind((socket.bind.as_str(), socket.port)).await;
-        let Some(listener) = self.opened("client.http_socket", "http", &socket, bound) else {
+        let bound = self.opened("client.http_socket", "http", &socket.address(), bound);
+        let Some(listener) = bound else {
             return;
         };
         let answer = async move |stream| http::answer(stream, &api).await;
-        let serving = serve(listener, socket.max_connections, self.log.clone(), answer);
+        self.serve(tcp(listener), socket.max_connections, answer);
+    }
+
+    fn serve<S: 'static>(
+        &mut self,
+        accept: impl AsyncFn() -> io::Result<S> + 'static,
+        max_connections: usize,
+        answer: impl AsyncFn(S) + 'static,
+    ) {
+        let serving = serve(accept, max_connections, self.log.clone(), answer);
         self.tasks.push(spawn_local(serving));
     }
 
@@ -153,14 +198,13 @@ impl Sockets {
         &self,
         settings: &str,
         protocol: &str,
-        socket: &Socket,
+        address: &str,
         bound: io::Result<T>,
     ) -> Option<T> {
-        let Socket { bind, port, .. } = socket;
         bound
             .inspect_err(|error| {
                 let data = json!({
-                    "address": format!("{bind}:{port}"),
+                    "address": address,
                     "protocol": protocol,
                     "error": error.to_string(),
                     "settings": settings,
@@ -172,13 +216,18 @@ impl Sockets {
     }
 }
 
+/// Connections over TCP, whoever makes them.
+fn tcp(listener: TcpListener) -> impl AsyncFn() -> io::Result<TcpStream> {
+    async move || Ok(listener.accept().await?.0)
+}
+
 /// Takes connections for ever, and has at most `max_connections` answered at a
 /// time.
-async fn serve(
-    listener: TcpListener,
+async fn serve<S: 'static>(
+    accept: impl AsyncFn() -> io::Result<S>,
     max_connections: usize,
     log: Log,
-    answer: impl AsyncFn(TcpStream) + 'static,
+    answer: impl AsyncFn(S) + 'static,
 ) {
     let places = Arc::new(Semaphore::new(max_connections));
     let answer = Rc::new(answer);
@@ -189,8 +238,8 @@ async fn serve(
             return;
         };
         while connections.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, _)) => {
+        match accept().await {
+            Ok(stream) => {
                 let answer = Rc::clone(&answer);
                 connections.spawn_local(async move {
                     // A sender that takes too long hears nothing.

@@ -12,15 +12,21 @@ use venus_event::redact;
 pub struct Exposed {
     /// The file.
     pub file: PathBuf,
-    /// The group that can; everybody if none.
-    group: Option<u32>,
+    reader: Reader,
+}
+
+/// Who can read what is not his.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Everybody,
+    Group(u32),
 }
 
 impl fmt::Display for Exposed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.group {
-            Some(group) => write!(f, "the group {}", name(group))?,
-            None => f.write_str("everybody on this host")?,
+        match self.reader {
+            Reader::Group(group) => write!(f, "the group {}", name(group))?,
+            Reader::Everybody => f.write_str("everybody on this host")?,
         }
         f.write_str(" can read a settings file with secrets")
     }
@@ -56,17 +62,17 @@ pub fn own_groups() -> Vec<u32> {
 /// be read by others than their owner and `groups`; without groups only those that everybody can.
 #[must_use]
 pub fn find(files: &[PathBuf], keys: &[String], groups: Option<&[u32]>) -> Vec<Exposed> {
-    let readers = |file: &PathBuf| {
-        let group = reader(&way_to(file)?, groups)?;
+    let exposed = |file: &PathBuf| {
+        let reader = reader(&way_to(file)?, groups)?;
         let attributes = venus_settings::read_file(file).ok()?;
         // What would not be shown is a secret.
         let is_secret = redact::shown(&attributes, keys) != attributes;
         is_secret.then(|| Exposed {
             file: file.clone(),
-            group,
+            reader,
         })
     };
-    files.iter().filter_map(readers).collect()
+    files.iter().filter_map(exposed).collect()
 }
 
 /// Who may do what with a file or directory.
@@ -99,20 +105,20 @@ fn way_to(file: &Path) -> Option<Vec<Rights>> {
     file.ancestors().map(rights).collect()
 }
 
-/// Everybody (`Some(None)`), or a group that is none of `groups`, nor root's, can go this way.
-fn reader(way: &[Rights], groups: Option<&[u32]>) -> Option<Option<u32>> {
+/// Who can go this way: everybody, or a group that is none of `groups`, nor root's.
+fn reader(way: &[Rights], groups: Option<&[u32]>) -> Option<Reader> {
     let (file, directories) = way.split_first()?;
     let can_read = |group: Option<u32>| {
         let mut directories = directories.iter();
         file.allow(4, group) && directories.all(|directory| directory.allow(1, group))
     };
     if can_read(None) {
-        return Some(None);
+        return Some(Reader::Everybody);
     }
     let own = groups?;
     let mut others = way.iter().map(|rights| rights.group);
     let other = others.find(|group| *group != 0 && !own.contains(group) && can_read(Some(*group)));
-    other.map(Some)
+    other.map(Reader::Group)
 }
 
 #[cfg(test)]
@@ -127,26 +133,29 @@ mod tests {
     fn who_else_can_read_a_file_depends_on_all_directories_above_it() {
         let root = (0o755, 0);
         for (way, expected) in [
-            (&[(0o644, OWN), root][..], Some(None)),
-            (&[(0o604, OWN), root], Some(None)),
+            (&[(0o644, OWN), root][..], Some(Reader::Everybody)),
+            (&[(0o604, OWN), root], Some(Reader::Everybody)),
             (&[(0o640, OWN), root], None),
             (&[(0o640, 0), root], None),
             (&[(0o600, OTHER), root], None),
-            (&[(0o640, OTHER), root], Some(Some(OTHER))),
+            (&[(0o640, OTHER), root], Some(Reader::Group(OTHER))),
             // A directory that only the agent's group may pass, and one that only others may.
             (&[(0o644, 0), (0o750, OWN), root], None),
-            (&[(0o644, 0), (0o750, OTHER), root], Some(Some(OTHER))),
+            (
+                &[(0o644, 0), (0o750, OTHER), root],
+                Some(Reader::Group(OTHER)),
+            ),
             (&[(0o640, OTHER), (0o750, OWN), root], None),
             (&[(0o644, 0), root, (0o700, 0), root], None),
             // Readable by all but its group.
-            (&[(0o604, OTHER), root], Some(None)),
+            (&[(0o604, OTHER), root], Some(Reader::Everybody)),
         ] {
             let way: Vec<_> = way
                 .iter()
                 .map(|&(mode, group)| Rights { mode, group })
                 .collect();
             assert_eq!(reader(&way, Some(&[OWN])), expected, "{way:?}");
-            let by_all = expected.filter(Option::is_none);
+            let by_all = expected.filter(|reader| *reader == Reader::Everybody);
             assert_eq!(reader(&way, None), by_all, "{way:?}");
         }
     }
