@@ -1,4 +1,4 @@
-//! One run of a shell command: in its own process group, with a deadline.
+//! One run of a command, by a shell or without one: in its own process group, with a deadline.
 
 use super::environment::Variables;
 use crate::settings::Client;
@@ -25,6 +25,54 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How many times 8 KiB are read after a command's end: the largest pipe that
 /// Linux gives to a user, 1 MiB.
 const LAST_CHUNKS: usize = 128;
+
+/// What to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Invocation {
+    /// A command line for `sh -c`.
+    Shell(String),
+    /// A program and its arguments, which no shell sees.
+    Program(String, Vec<String>),
+}
+
+impl Invocation {
+    /// The attribute `command`: a text for the shell, or an array of the program and its arguments.
+    /// None for anything else.
+    #[must_use]
+    pub fn of(command: &Value) -> Option<Self> {
+        if let Value::String(line) = command {
+            return Some(Self::Shell(line.clone()));
+        }
+        let words = command.as_array()?.iter();
+        let words: Option<Vec<String>> =
+            words.map(|word| Some(word.as_str()?.to_owned())).collect();
+        let mut words = words?.into_iter();
+        Some(Self::Program(words.next()?, words.collect()))
+    }
+
+    fn command(&self) -> Command {
+        match self {
+            Self::Shell(line) => {
+                let mut command = Command::new("sh");
+                command.arg("-c").arg(line);
+                command
+            }
+            Self::Program(program, arguments) => {
+                let mut command = Command::new(program);
+                command.args(arguments);
+                command
+            }
+        }
+    }
+
+    /// Why it does not start.
+    fn failure(&self, error: &io::Error) -> String {
+        match self {
+            Self::Shell(_) => format!("Unexpected error: {error}"),
+            Self::Program(program, _) => format!("Unexpected error: {program}: {error}"),
+        }
+    }
+}
 
 /// What a command may take.
 #[derive(Debug, Clone, Copy)]
@@ -66,14 +114,14 @@ impl Groups {
     }
 }
 
-/// Runs `sh -c COMMAND` with these variables beside the agent's own and `input`
+/// Runs a command with these variables beside the agent's own and `input`
 /// on standard input, within `limits`. The input is dropped as soon as the command has it, or is
 /// known never to take it.
 ///
 /// Never fails: what prevents a command from starting is an execution with
 /// status 3, one that overruns its limit has status 2, as Sensu has it.
 pub async fn run_command(
-    command: &str,
+    command: &Invocation,
     variables: &Variables,
     input: Option<impl AsRef<[u8]>>,
     limits: Limits,
@@ -82,7 +130,7 @@ pub async fn run_command(
     let started = Instant::now();
     let (output, status) = match start(command, variables, input.is_some()) {
         Ok((child, output)) => run(child, output, input, limits, groups).await,
-        Err(error) => (format!("Unexpected error: {error}"), 3),
+        Err(error) => (command.failure(&error), 3),
     };
     Execution {
         output,
@@ -91,16 +139,15 @@ pub async fn run_command(
     }
 }
 
-/// Starts the shell. Both its outputs are one pipe, so that lines keep their order.
+/// Starts it. Both its outputs are one pipe, so that lines keep their order.
 fn start(
-    command: &str,
+    command: &Invocation,
     variables: &Variables,
     wants_input: bool,
 ) -> io::Result<(Child, pipe::Receiver)> {
     let (reader, writer) = io::pipe()?;
-    let child = Command::new("sh")
-        .arg("-c")
-        .arg(command)
+    let child = command
+        .command()
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(if wants_input {
             Stdio::piped()
@@ -295,6 +342,10 @@ mod tests {
     use super::*;
 
     async fn execute(command: &str, input: Option<&[u8]>, limit: Duration) -> Execution {
+        invoke(&Invocation::Shell(command.to_owned()), input, limit).await
+    }
+
+    async fn invoke(command: &Invocation, input: Option<&[u8]>, limit: Duration) -> Execution {
         let input = input.map(<[u8]>::to_vec);
         let limits = Limits {
             time: Some(limit),
@@ -357,6 +408,47 @@ mod tests {
     async fn f5_a_signal_is_the_status_and_what_is_no_command_is_the_shells_127() {
         assert_eq!(execute("kill -9 $$", None, LONG).await.status, 9);
         assert_eq!(execute("/nonexistent", None, LONG).await.status, 127);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn of_a_command_that_is_an_array_nothing_is_for_a_shell() {
+        let odd = [
+            "%s|", "a b", "", "$HOME", "$(id)", "`id`", "; id", "*", "'\"", "\\n", "é\n",
+        ];
+        let words: Vec<_> = ["printf"].iter().chain(&odd).collect();
+        let command = Invocation::of(&json!(words)).unwrap();
+        let done = invoke(&command, None, LONG).await;
+        let expected = format!("{}|", odd[1..].join("|"));
+        assert_eq!((done.output, done.status), (expected, 0));
+        for (command, says) in [
+            (
+                json!(["/nonexistent"]),
+                "Unexpected error: /nonexistent: No such file",
+            ),
+            (
+                json!(["/etc/passwd"]),
+                "Unexpected error: /etc/passwd: Permission denied",
+            ),
+            (json!([""]), "Unexpected error: : No such file"),
+            (
+                json!(["printf", "\0"]),
+                "Unexpected error: printf: nul byte",
+            ),
+        ] {
+            let command = Invocation::of(&command).unwrap();
+            let done = invoke(&command, None, LONG).await;
+            assert!(done.output.starts_with(says), "{}", done.output);
+            assert_eq!(done.status, 3);
+        }
+        for command in [
+            json!(null),
+            json!(5),
+            json!([]),
+            json!([5]),
+            json!(["a", ["b"]]),
+        ] {
+            assert_eq!(Invocation::of(&command), None);
+        }
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -1,7 +1,7 @@
 //! Runs checks, whoever wants them run, and puts their results into the outbox.
 
 use super::builtin::{BuiltinError, Collected, Collectors};
-use super::command::{Groups, Limits, input, rounded, run_command};
+use super::command::{Groups, Invocation, Limits, input, rounded, run_command};
 use super::context::Context;
 use super::environment::ChildEnvironment;
 use super::hooks::run_hook;
@@ -9,6 +9,7 @@ use super::tokens::{has_tokens, substituted};
 use crate::clock;
 use crate::log::{Level, Log};
 use crate::outbox::{Outbox, Receipt};
+use crate::settings::check::is_command;
 use crate::settings::{Current, Settings};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
@@ -139,9 +140,11 @@ impl Runner {
         let Some(command) = check.get("command") else {
             return self.run_extension(check);
         };
-        if !command.is_string() {
+        if !is_command(command) {
             let data = json!({ "check": check });
-            return self.log.error("check command must be a string", data);
+            let message =
+                "check command must be a string, or an array of strings none of which is empty";
+            return self.log.error(message, data);
         }
         if self.settings.get().client.safe_mode && !defined {
             refuse(&mut check, "Check is not locally defined (safe mode)");
@@ -212,7 +215,9 @@ impl Runner {
         let settings = self.settings.get();
         let client = &settings.client;
         let (substituted, unmatched) = substituted(&check, client);
-        let command = text(&substituted, "command").unwrap_or_default().to_owned();
+        let Some(command) = substituted.get("command").and_then(Invocation::of) else {
+            return; // none that is no command comes here
+        };
         // Published are the command and the hooks with tokens in them, so that
         // no secret leaks; every other attribute as substituted.
         for (key, value) in substituted {

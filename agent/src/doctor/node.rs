@@ -1,7 +1,7 @@
 //! This node: who it is, what it runs, its sockets, devices and programs.
 
 use super::report::Report;
-use crate::check::{ChildEnvironment, Collectors, builtin_checks, substituted};
+use crate::check::{ChildEnvironment, Collectors, Invocation, builtin_checks, substituted};
 use crate::clock;
 use crate::local::Peers;
 use crate::schedule::Recurrence;
@@ -96,9 +96,15 @@ fn examine_check(check: &Check, settings: &Settings, path: &OsStr, report: &mut 
         None => "when the server asks".to_owned(),
     };
     let name = format!("{name} ({when})");
-    let text = |key: &str| definition.get(key).and_then(Value::as_str);
-    match (text("command"), text("extension")) {
-        (Some(command), _) => report_program(AREA, &name, program(command, path), report),
+    let command = definition.get("command").and_then(Invocation::of);
+    let extension = definition.get("extension").and_then(Value::as_str);
+    match (command, extension) {
+        (Some(Invocation::Shell(line)), _) => {
+            report_program(AREA, &name, program(&line, path), report);
+        }
+        (Some(Invocation::Program(program, _)), _) => {
+            report_program(AREA, &name, find(&program, path), report);
+        }
         (None, Some(extension)) if registry::find(extension).is_none() => {
             let what = "venus-agent has no such check extension, and runs none written in Ruby";
             report.fail(AREA, format!("{name}: {extension}: {what}"));
@@ -128,6 +134,11 @@ fn program(command: &str, path: &OsStr) -> Program {
     let Some(word) = words.next().filter(|word| is_plain(word)) else {
         return Program::Unknown;
     };
+    find(word, path)
+}
+
+/// A program where commands are looked for.
+fn find(word: &str, path: &OsStr) -> Program {
     let asked = Command::new("/bin/sh")
         .args(["-c", "command -v -- \"$1\"", "sh", word])
         .env("PATH", path)

@@ -9,7 +9,7 @@ mod memory;
 
 pub use event::{Checks, News};
 
-use crate::check::{ChildEnvironment, Execution, Groups, Limits, run_command};
+use crate::check::{ChildEnvironment, Execution, Groups, Invocation, Limits, run_command};
 use crate::clock;
 use crate::keepalive;
 use crate::log::Log;
@@ -368,7 +368,8 @@ impl Pipeline {
             output: settings.venus.max_output,
         };
         let variables = self.environment.variables(&settings);
-        run_command(command, &variables, input, limits, &self.groups).await
+        let command = Invocation::Shell(command.to_owned());
+        run_command(&command, &variables, input, limits, &self.groups).await
     }
 
     /// Waits until no handler is running, and Carbon has what it was to get.
