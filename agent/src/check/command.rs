@@ -1,5 +1,6 @@
 //! One run of a command, by a shell or without one: in its own process group, with a deadline.
 
+use super::agents_end::end_with_agent;
 use super::environment::Variables;
 use crate::settings::Client;
 use nix::errno::Errno;
@@ -82,6 +83,9 @@ pub struct Limits {
     /// How many bytes of its output are kept; the rest is read and dropped, so
     /// that the command can end.
     pub output: usize,
+    /// Whether it is killed when the agent is gone, however that ends: a check is of no use then,
+    /// while a handler has its event still.
+    pub ends_with_agent: bool,
 }
 
 /// What came of a command.
@@ -128,7 +132,7 @@ pub async fn run_command(
     groups: &Groups,
 ) -> Execution {
     let started = Instant::now();
-    let (output, status) = match start(command, variables, input.is_some()) {
+    let (output, status) = match start(command, variables, input.is_some(), limits) {
         Ok((child, output)) => run(child, output, input, limits, groups).await,
         Err(error) => (command.failure(&error), 3),
     };
@@ -144,10 +148,11 @@ fn start(
     command: &Invocation,
     variables: &Variables,
     wants_input: bool,
+    limits: Limits,
 ) -> io::Result<(Child, pipe::Receiver)> {
     let (reader, writer) = io::pipe()?;
-    let child = command
-        .command()
+    let mut command = command.command();
+    command
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(if wants_input {
             Stdio::piped()
@@ -157,8 +162,11 @@ fn start(
         .stdout(writer.try_clone()?)
         .stderr(writer)
         .process_group(0)
-        .kill_on_drop(true)
-        .spawn()?;
+        .kill_on_drop(true);
+    if limits.ends_with_agent {
+        end_with_agent(&mut command);
+    }
+    let child = command.spawn()?;
     let output = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
     Ok((child, output))
 }
@@ -350,6 +358,7 @@ mod tests {
         let limits = Limits {
             time: Some(limit),
             output: 1 << 20,
+            ends_with_agent: true,
         };
         run_command(command, &Vec::new(), input, limits, &Groups::default()).await
     }

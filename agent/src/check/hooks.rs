@@ -49,6 +49,7 @@ pub(super) async fn run_hook(
         let limits = Limits {
             time: Duration::try_from_secs_f64(seconds.unwrap_or(DEFAULT_TIMEOUT)).ok(),
             output: settings.venus.max_output,
+            ends_with_agent: true,
         };
         let execution = run_command(&command, variables, input, limits, groups).await;
         done.insert("duration".to_owned(), rounded(execution.duration));

@@ -4,6 +4,7 @@
 //! server), substitutes tokens, runs a command or a built-in collector, then
 //! hooks, and puts the result into the outbox.
 
+mod agents_end;
 mod builtin;
 mod command;
 mod context;

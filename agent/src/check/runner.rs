@@ -507,6 +507,7 @@ fn limits(check: &Attributes, settings: &Settings) -> Limits {
     Limits {
         time: number("timeout").and_then(seconds).or_else(default),
         output: venus.max_output,
+        ends_with_agent: true,
     }
 }
 

@@ -366,6 +366,7 @@ impl Pipeline {
         let limits = Limits {
             time: Some(time),
             output: settings.venus.max_output,
+            ends_with_agent: false,
         };
         let variables = self.environment.variables(&settings);
         let command = Invocation::Shell(command.to_owned());
