@@ -388,32 +388,43 @@ impl Runner {
         self.publish(check);
     }
 
-    /// Puts a result into the outbox, whoever on this node has made it.
+    /// Puts a result of this node's own into the outbox.
     pub(crate) fn publish(&self, check: Attributes) {
         let result = self.result(check);
+        self.note_published(&result);
         self.outbox.push(result, clock::epoch_seconds());
     }
 
-    /// The same for somebody who wants to know when it is safe.
-    pub(crate) fn publish_for(&self, check: Attributes) -> Receipt {
+    /// The same for somebody who wants to know when it is safe, if it is admitted.
+    pub(crate) fn publish_for<E>(
+        &self,
+        check: Attributes,
+        admit: impl FnOnce(&CheckResult) -> Result<(), E>,
+    ) -> Result<Receipt, (E, Attributes)> {
         let result = self.result(check);
-        self.outbox.push_for(result, clock::epoch_seconds())
+        if let Err(refused) = admit(&result) {
+            return Err((refused, result.check));
+        }
+        self.note_published(&result);
+        Ok(self.outbox.push_for(result, clock::epoch_seconds()))
     }
 
     fn result(&self, check: Attributes) -> CheckResult {
         let settings = self.settings.get();
         let client = &settings.client;
-        let result = CheckResult {
+        CheckResult {
             client: client.name.clone(),
             check,
             signature: client.signature.clone(),
-        };
+        }
+    }
+
+    fn note_published(&self, result: &CheckResult) {
         if self.log.shows(Level::Debug) {
             self.log
                 .debug("publishing check result", json!({ "payload": result }));
         }
         self.worst.set(self.worst.get().max(result.severity()));
-        result
     }
 
     /// The settings were replaced: what was made of the old ones is made anew.
@@ -424,6 +435,11 @@ impl Runner {
         if slots.limit != limit {
             *slots = Slots::new(limit);
         }
+    }
+
+    /// How many bytes of results may wait on the disk.
+    pub(crate) fn most_on_disk(&self) -> u64 {
+        self.settings.get().venus.spool.bounds.bytes
     }
 
     /// Where results go.

@@ -50,6 +50,8 @@ pub struct Socket {
     pub max_size: usize,
     /// How many TCP connections are served at a time.
     pub max_connections: usize,
+    /// How many results a second are taken in the long run.
+    pub max_rate: u32,
 }
 
 /// `client.unix_socket`.
@@ -65,6 +67,8 @@ pub struct UnixSocket {
     pub max_size: usize,
     /// How many connections are served at a time.
     pub max_connections: usize,
+    /// How many results a second are taken in the long run.
+    pub max_rate: u32,
 }
 
 impl UnixSocket {
@@ -115,6 +119,7 @@ impl Socket {
             port,
             max_size: 1 << 20,
             max_connections: 64,
+            max_rate: 1000,
         }
     }
 
@@ -228,6 +233,11 @@ fn number(socket: &mut Reader<'_>, key: &str) -> Option<usize> {
     number.and_then(|number| usize::try_from(number).ok())
 }
 
+fn rate(socket: &mut Reader<'_>) -> Option<u32> {
+    let rate = socket.positive("max_rate")?;
+    Some(u32::try_from(rate).unwrap_or(u32::MAX))
+}
+
 fn read_socket(socket: &mut Reader<'_>, default: Socket) -> Socket {
     Socket {
         enabled: socket.boolean("enabled").unwrap_or(default.enabled),
@@ -235,6 +245,7 @@ fn read_socket(socket: &mut Reader<'_>, default: Socket) -> Socket {
         port: socket.port("port").unwrap_or(default.port),
         max_size: number(socket, "max_size").unwrap_or(default.max_size),
         max_connections: number(socket, "max_connections").unwrap_or(default.max_connections),
+        max_rate: rate(socket).unwrap_or(default.max_rate),
     }
 }
 
@@ -247,6 +258,7 @@ fn read_unix_socket(part: &mut Reader<'_>) -> Option<UnixSocket> {
         "groups",
         "max_size",
         "max_connections",
+        "max_rate",
     ];
     part.only(&known);
     let default = Socket::on(0);
@@ -265,6 +277,7 @@ fn read_unix_socket(part: &mut Reader<'_>) -> Option<UnixSocket> {
         groups: owned(part.strings("groups")),
         max_size: number(part, "max_size").unwrap_or(default.max_size),
         max_connections: number(part, "max_connections").unwrap_or(default.max_connections),
+        max_rate: rate(part).unwrap_or(default.max_rate),
     };
     enabled.then_some(socket)
 }

@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
@@ -235,4 +235,114 @@ fn g_sockets_that_are_turned_off_are_closed() {
         let inode = line.split_whitespace().nth(9).unwrap();
         assert!(!inodes.contains(&format!("socket:[{inode}]")), "{line}");
     }
+}
+
+/// What is answered to a message over TCP.
+fn send_tcp(port: u16, message: &str) -> String {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.write_all(message.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// A figure of `GET /metrics`.
+fn figure(port: u16, name: &str) -> u64 {
+    let page = send_tcp(port, "GET /metrics HTTP/1.0\r\n\r\n");
+    let line = page.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_else(|| panic!("no {name} in {page}"))
+        .trim()
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn g_a_flood_from_a_neighbour_leaves_room_for_the_results_of_others() {
+    let [tcp, http, broker] = port::free();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("agent.sock");
+    let mut settings = alone(&json!({
+        "socket": {"port": tcp}, "http_socket": {"port": http}, "unix_socket": {"path": path},
+    }));
+    settings["rabbitmq"] = json!({"host": "127.0.0.1", "port": broker});
+    settings["venus"]["spool"] = json!({"bytes": 1 << 20});
+    let mut agent = Running::agent(&settings);
+    wait_until(|| TcpStream::connect((Ipv4Addr::LOCALHOST, http)).is_ok());
+    // What would be the first to go, were there no room.
+    let metric = json!({"name": "mine", "type": "metric", "output": "a 1 1"}).to_string();
+    assert_eq!(send(&path, &metric), "ok");
+    // Checks by the thousand, each of which fails: nothing is kept longer.
+    let output = "x".repeat(1000);
+    let flood = |round: usize| {
+        let result = |number| json!({"name": format!("bad-{round}-{number}"), "output": output, "status": 2});
+        json!((0..50).map(result).collect::<Vec<_>>()).to_string()
+    };
+    let answers: Vec<_> = (0..40).map(|round| send_tcp(tcp, &flood(round))).collect();
+    assert_eq!(answers[0], "ok");
+    assert_eq!(answers[39], "no room: too much waits");
+    let body = flood(40);
+    let request = format!(
+        "POST /results HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    assert!(send_tcp(http, &request).contains(" 503 "));
+    let line: Value = serde_json::from_str(&agent.stdout_line("no room for results")).unwrap();
+    assert_eq!(
+        (&line["level"], &line["full"]),
+        (&json!("warn"), &json!("spool"))
+    );
+    // Those who are named have a share of their own, and nothing was given up for the flood.
+    assert_eq!(send(&path, &metric), "ok");
+    for class in ["metric", "ok", "state"] {
+        let name = format!("venus_results_dropped_total{{class=\"{class}\"}}");
+        assert_eq!(figure(http, &name), 0, "{class}");
+    }
+    assert!(figure(http, "venus_spool_bytes ") <= (1 << 20) / 2 + (64 << 10));
+}
+
+#[test]
+fn g_a_result_that_is_huge_in_memory_pushes_nothing_out() {
+    let [tcp, http, broker] = port::free();
+    let mut settings = alone(&json!({"socket": {"port": tcp}, "http_socket": {"port": http}}));
+    settings["rabbitmq"] = json!({"host": "127.0.0.1", "port": broker});
+    settings["venus"]["spool"] = json!(false);
+    let _agent = Running::agent(&settings);
+    wait_until(|| TcpStream::connect((Ipv4Addr::LOCALHOST, http)).is_ok());
+    assert_eq!(send_tcp(tcp, RESULT), "ok");
+    let zeros = vec![0; 400_000];
+    let huge = json!({"name": "huge", "output": "", "zeros": zeros}).to_string();
+    assert_eq!(send_tcp(tcp, &huge), "no room: too much waits");
+    assert_eq!(figure(http, "venus_results_in_memory "), 1);
+    assert_eq!(
+        figure(http, "venus_results_dropped_total{class=\"state\"}"),
+        0
+    );
+}
+
+#[test]
+fn g_results_that_come_too_fast_wait_over_tcp_and_are_dropped_over_udp() {
+    let [tcp, http] = port::free();
+    let settings = alone(&json!({
+        "socket": {"port": tcp, "max_rate": 10}, "http_socket": {"port": http},
+    }));
+    let mut agent = Running::agent(&settings);
+    wait_until(|| TcpStream::connect((Ipv4Addr::LOCALHOST, http)).is_ok());
+    let datagrams = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let taken = || figure(http, "venus_results_taken_total ");
+    // What is saved up, 20 s of it, in one message, and then another.
+    let many = |count: usize| {
+        let result: Value = serde_json::from_str(RESULT).unwrap();
+        json!(vec![result; count]).to_string()
+    };
+    let send = |count| {
+        let to = (Ipv4Addr::LOCALHOST, tcp);
+        datagrams.send_to(many(count).as_bytes(), to).unwrap();
+    };
+    send(205);
+    wait_until(|| taken() == 205);
+    send(100);
+    agent.stderr_line("results come too fast and are dropped");
+    // Over TCP one is taken, later: by then its turn has come.
+    assert_eq!(send_tcp(tcp, RESULT), "ok");
+    assert_eq!(taken(), 206);
 }
