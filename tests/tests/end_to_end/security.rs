@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use venus_tests::part;
 use venus_tests::port;
 use venus_tests::program::{self, Running, wait_until};
+use venus_tests::rabbitmq::PASSWORD;
 use venus_tests::server::Server;
 
 fn allow(path: &Path, mode: u32) {
@@ -345,4 +346,104 @@ fn g_results_that_come_too_fast_wait_over_tcp_and_are_dropped_over_udp() {
     // Over TCP one is taken, later: by then its turn has come.
     assert_eq!(send_tcp(tcp, RESULT), "ok");
     assert_eq!(taken(), 206);
+}
+
+#[test]
+fn no_secret_of_the_settings_is_in_any_output() {
+    const SECRET: &str = "hunter2";
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let [http] = port::free();
+    let deep = |key: &str| json!({"a": [[{key: {"b": SECRET}}], {"c": {key: SECRET}}]});
+    let keys = [
+        "password",
+        "api_key",
+        "secret",
+        "routing_key",
+        "community",
+        "webhook_url",
+    ];
+    let db = json!({"password": SECRET});
+    let mut client = json!({
+        "http_socket": {"port": http, "user": "admin", "password": SECRET}, "db": db,
+    });
+    for key in keys {
+        client[format!("with_{key}_")] = deep(key);
+    }
+    let mut settings = alone(&client);
+    settings["rabbitmq"] = vhost.settings();
+    settings["slack"] = json!({"token": SECRET, "deep": deep("token")});
+    settings["handlers"] = json!({
+        "x": {"type": "pipe", "command": format!("handler --token {SECRET} --api-key={SECRET}")},
+    });
+    let uses = "test -n ':::db.password:::' && exit 1";
+    settings["checks"] = json!({
+        "uses": {
+            "command": uses, "subscribers": ["all"], "interval": 60,
+            "hooks": {"1": {"command": ["test", "-n", ":::db.password:::"]}},
+        },
+        "missing": {
+            "command": ["no-such-program", ":::db.password:::"], "subscribers": [], "interval": 60,
+        },
+    });
+    let mut shown = Vec::new();
+    let ask = |settings: &Value, arguments: &[&str]| {
+        let (mut command, _dir) = program::agent(settings);
+        let output = program::run(command.args(arguments));
+        let text = [output.stdout, output.stderr].concat();
+        format!("{arguments:?}: {}", String::from_utf8(text).unwrap())
+    };
+    for arguments in [
+        &["-P"][..],
+        &["doctor"],
+        &["doctor", "--json"],
+        &["--validate_config"],
+    ] {
+        shown.push(ask(&settings, arguments));
+    }
+    let mut wrong = settings.clone();
+    wrong["client"]["subscriptions"] = json!(5);
+    wrong["checks"]["uses"]["command"] = json!(["check", "--token", SECRET, 5]);
+    wrong["rabbitmq"] = json!([{"port": 0, "password": SECRET}, format!("http://u:{SECRET}@h")]);
+    for arguments in [&["doctor"][..], &["--validate_config"], &[]] {
+        shown.push(ask(&wrong, arguments));
+    }
+
+    let (mut command, dir) = program::agent(&settings);
+    let mut agent = Running::start(command.args(["-L", "debug"]), Some(dir));
+    shown.push(server.keepalive().to_string());
+    for name in ["uses", "missing"] {
+        server.request("all", &json!({"name": name}));
+        let result = server.result_of(name);
+        let check = &result["payload"]["check"];
+        assert_eq!(check["status"], if name == "uses" { 1 } else { 3 });
+        shown.push(result.to_string());
+    }
+    // Requests that are logged: one that is cut off, and one that is whole and wrong.
+    let cut = json!({"name": "cut", "password": SECRET}).to_string();
+    server.publish("all", &cut.as_bytes()[..cut.len() - 2]);
+    server.request(
+        "all",
+        &json!({"name": "wrong", "command": ["a", 5], "token": SECRET}),
+    );
+    agent.stdout_line("check command must be");
+    let get = |path: &str| {
+        send_tcp(
+            http,
+            &format!("GET {path} HTTP/1.0\r\nAuthorization: Basic YWRtaW46aHVudGVyMg==\r\n\r\n"),
+        )
+    };
+    for path in ["/settings", "/info", "/metrics"] {
+        shown.push(get(path));
+    }
+    assert!(get("/settings?redacted=false").contains(SECRET));
+    agent.signal(Signal::SIGTERM);
+    agent.wait();
+    shown.push(agent.seen());
+    for text in shown {
+        let lines = text.lines().filter(|line| line.contains(SECRET));
+        assert_eq!(lines.collect::<Vec<_>>(), Vec::<&str>::new());
+        assert!(!text.contains(PASSWORD), "{text}");
+    }
 }
