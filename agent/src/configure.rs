@@ -4,7 +4,7 @@ use crate::cli::{Arguments, Mode};
 use crate::host;
 use crate::log::{Format, Level, Log};
 use crate::settings::typos::{self, Typo};
-use crate::settings::{Environment, Settings, Transport, client, load};
+use crate::settings::{Environment, Settings, Transport, client, exposed, load};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -110,6 +110,11 @@ impl Found {
             log.info("settings file read", json!({ "file": file }));
         }
         self.warn(log);
+        let Settings { files, client, .. } = &self.settings;
+        for found in exposed::find(files, &client.redact, Some(&exposed::own_groups())) {
+            let data = json!({ "file": found.file, "to_do": found.advice() });
+            log.warn(&found.to_string(), data);
+        }
         if let Some(dir) = &arguments.extension_dir {
             let data = json!({ "extension_dir": dir });
             log.warn("Ruby extensions are not run", data);

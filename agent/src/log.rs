@@ -182,14 +182,18 @@ impl Log {
             return;
         }
         let data = match data {
-            Value::Object(data) => redact::shown(&data, &self.shared.secrets.borrow()),
+            Value::Object(data) => data,
             Value::Null => Map::new(),
             other => Map::from_iter([("data".to_owned(), other)]),
         };
+        let secrets = self.shared.secrets.borrow();
+        let data = redact::shown(&data, &secrets);
+        let message = redact::shown_text(message, &secrets);
+        drop(secrets);
         let now = crate::clock::local_now();
         let line = match self.shared.format {
-            Format::Json => json_line(now, level, message, data),
-            Format::Words { colours } => words_line(now, level, message, &data, colours),
+            Format::Json => json_line(now, level, &message, data),
+            Format::Words { colours } => words_line(now, level, &message, &data, colours),
         };
         // A log that cannot be written has nobody to complain to, and the agent
         // has better to do than to die of a full disk.
@@ -273,6 +277,8 @@ fn words_line(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use proptest::{collection, sample};
     use serde_json::json;
 
     fn logged(write: impl Fn(&Log)) -> String {
@@ -313,6 +319,48 @@ mod tests {
             !line.contains("hunter2") && !line.contains("1234"),
             "{line}"
         );
+    }
+
+    /// A secret under a key that is one, at some depth.
+    fn secret() -> impl Strategy<Value = Value> {
+        let key = prop_oneof![
+            sample::select(&redact::DEFAULT_KEYS[..]).prop_map(str::to_owned),
+            sample::select(&["token", "slack_token", "Webhook", "pin"][..]).prop_map(str::to_owned),
+        ];
+        let steps = collection::vec(any::<Option<bool>>(), 0..6);
+        (key, steps).prop_map(|(key, steps)| {
+            let inside = json!({ key: "hunter2" });
+            steps.into_iter().fold(inside, |inside, step| match step {
+                Some(true) => json!({"a": 1, "b": inside, "c": "d"}),
+                Some(false) => json!([null, inside]),
+                // As it is when it was quoted.
+                None => Value::from(inside.to_string()),
+            })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn b_no_secret_reaches_the_log_at_any_depth_in_any_form(data in secret()) {
+            let dir = tempfile::tempdir().unwrap();
+            let sink = |name: &str| {
+                let path = dir.path().join(name);
+                let file = append_to(&path).unwrap();
+                Sink::File { path, file }
+            };
+            let words = Format::Words { colours: false };
+            for (name, format) in [("json", Format::Json), ("words", words)] {
+                let log = Log::new(Level::Debug, format, sink(name));
+                log.redact(&["pin".to_owned()]);
+                log.debug(&format!("received {data}"), data.clone());
+                log.error("wrong", json!({ "object": data, "error": data.to_string() }));
+                let written = std::fs::read_to_string(dir.path().join(name)).unwrap();
+                prop_assert!(written.contains("received"));
+                prop_assert!(!written.contains("hunter2"), "{}", written);
+            }
+        }
     }
 
     #[test]

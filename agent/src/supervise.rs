@@ -457,7 +457,10 @@ impl<'a> Agent<'a> {
         self.runner.reload();
         self.outbox.set_rate(self.settings.get().venus.spool.rate);
         let client = &self.settings.get().client;
-        if client.socket != old.client.socket || client.http_socket != old.client.http_socket {
+        if client.socket != old.client.socket
+            || client.http_socket != old.client.http_socket
+            || client.unix_socket != old.client.unix_socket
+        {
             self.open_sockets().await;
         }
         self.log.info("settings reloaded", self.describe(duties));

@@ -4,8 +4,9 @@ use crate::{DEADLINE, pause};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -31,7 +32,10 @@ pub fn path(name: &str) -> PathBuf {
 #[must_use]
 pub fn agent(settings: &Value) -> (Command, TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("settings.json"), settings.to_string()).unwrap();
+    let file = dir.path().join("settings.json");
+    fs::write(&file, settings.to_string()).unwrap();
+    // As it may have a password in it.
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     (agent_in(dir.path()), dir)
 }
 

@@ -1,5 +1,6 @@
-//! One run of a shell command: in its own process group, with a deadline.
+//! One run of a command, by a shell or without one: in its own process group, with a deadline.
 
+use super::agents_end::end_with_agent;
 use super::environment::Variables;
 use crate::settings::Client;
 use nix::errno::Errno;
@@ -26,6 +27,54 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Linux gives to a user, 1 MiB.
 const LAST_CHUNKS: usize = 128;
 
+/// What to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Invocation {
+    /// A command line for `sh -c`.
+    Shell(String),
+    /// A program and its arguments, which no shell sees.
+    Program(String, Vec<String>),
+}
+
+impl Invocation {
+    /// The attribute `command`: a text for the shell, or an array of the program and its arguments.
+    /// None for anything else.
+    #[must_use]
+    pub fn of(command: &Value) -> Option<Self> {
+        if let Value::String(line) = command {
+            return Some(Self::Shell(line.clone()));
+        }
+        let words = command.as_array()?.iter();
+        let words: Option<Vec<String>> =
+            words.map(|word| Some(word.as_str()?.to_owned())).collect();
+        let mut words = words?.into_iter();
+        Some(Self::Program(words.next()?, words.collect()))
+    }
+
+    fn command(&self) -> Command {
+        match self {
+            Self::Shell(line) => {
+                let mut command = Command::new("sh");
+                command.arg("-c").arg(line);
+                command
+            }
+            Self::Program(program, arguments) => {
+                let mut command = Command::new(program);
+                command.args(arguments);
+                command
+            }
+        }
+    }
+
+    /// Why it does not start.
+    fn failure(&self, error: &io::Error) -> String {
+        match self {
+            Self::Shell(_) => format!("Unexpected error: {error}"),
+            Self::Program(program, _) => format!("Unexpected error: {program}: {error}"),
+        }
+    }
+}
+
 /// What a command may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -34,6 +83,9 @@ pub struct Limits {
     /// How many bytes of its output are kept; the rest is read and dropped, so
     /// that the command can end.
     pub output: usize,
+    /// Whether it is killed when the agent is gone, however that ends: a check is of no use then,
+    /// while a handler has its event still.
+    pub ends_with_agent: bool,
 }
 
 /// What came of a command.
@@ -66,23 +118,23 @@ impl Groups {
     }
 }
 
-/// Runs `sh -c COMMAND` with these variables beside the agent's own and `input`
+/// Runs a command with these variables beside the agent's own and `input`
 /// on standard input, within `limits`. The input is dropped as soon as the command has it, or is
 /// known never to take it.
 ///
 /// Never fails: what prevents a command from starting is an execution with
 /// status 3, one that overruns its limit has status 2, as Sensu has it.
 pub async fn run_command(
-    command: &str,
+    command: &Invocation,
     variables: &Variables,
     input: Option<impl AsRef<[u8]>>,
     limits: Limits,
     groups: &Groups,
 ) -> Execution {
     let started = Instant::now();
-    let (output, status) = match start(command, variables, input.is_some()) {
+    let (output, status) = match start(command, variables, input.is_some(), limits) {
         Ok((child, output)) => run(child, output, input, limits, groups).await,
-        Err(error) => (format!("Unexpected error: {error}"), 3),
+        Err(error) => (command.failure(&error), 3),
     };
     Execution {
         output,
@@ -91,16 +143,16 @@ pub async fn run_command(
     }
 }
 
-/// Starts the shell. Both its outputs are one pipe, so that lines keep their order.
+/// Starts it. Both its outputs are one pipe, so that lines keep their order.
 fn start(
-    command: &str,
+    command: &Invocation,
     variables: &Variables,
     wants_input: bool,
+    limits: Limits,
 ) -> io::Result<(Child, pipe::Receiver)> {
     let (reader, writer) = io::pipe()?;
-    let child = Command::new("sh")
-        .arg("-c")
-        .arg(command)
+    let mut command = command.command();
+    command
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(if wants_input {
             Stdio::piped()
@@ -110,8 +162,11 @@ fn start(
         .stdout(writer.try_clone()?)
         .stderr(writer)
         .process_group(0)
-        .kill_on_drop(true)
-        .spawn()?;
+        .kill_on_drop(true);
+    if limits.ends_with_agent {
+        end_with_agent(&mut command);
+    }
+    let child = command.spawn()?;
     let output = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
     Ok((child, output))
 }
@@ -295,10 +350,15 @@ mod tests {
     use super::*;
 
     async fn execute(command: &str, input: Option<&[u8]>, limit: Duration) -> Execution {
+        invoke(&Invocation::Shell(command.to_owned()), input, limit).await
+    }
+
+    async fn invoke(command: &Invocation, input: Option<&[u8]>, limit: Duration) -> Execution {
         let input = input.map(<[u8]>::to_vec);
         let limits = Limits {
             time: Some(limit),
             output: 1 << 20,
+            ends_with_agent: true,
         };
         run_command(command, &Vec::new(), input, limits, &Groups::default()).await
     }
@@ -357,6 +417,47 @@ mod tests {
     async fn f5_a_signal_is_the_status_and_what_is_no_command_is_the_shells_127() {
         assert_eq!(execute("kill -9 $$", None, LONG).await.status, 9);
         assert_eq!(execute("/nonexistent", None, LONG).await.status, 127);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn of_a_command_that_is_an_array_nothing_is_for_a_shell() {
+        let odd = [
+            "%s|", "a b", "", "$HOME", "$(id)", "`id`", "; id", "*", "'\"", "\\n", "é\n",
+        ];
+        let words: Vec<_> = ["printf"].iter().chain(&odd).collect();
+        let command = Invocation::of(&json!(words)).unwrap();
+        let done = invoke(&command, None, LONG).await;
+        let expected = format!("{}|", odd[1..].join("|"));
+        assert_eq!((done.output, done.status), (expected, 0));
+        for (command, says) in [
+            (
+                json!(["/nonexistent"]),
+                "Unexpected error: /nonexistent: No such file",
+            ),
+            (
+                json!(["/etc/passwd"]),
+                "Unexpected error: /etc/passwd: Permission denied",
+            ),
+            (json!([""]), "Unexpected error: : No such file"),
+            (
+                json!(["printf", "\0"]),
+                "Unexpected error: printf: nul byte",
+            ),
+        ] {
+            let command = Invocation::of(&command).unwrap();
+            let done = invoke(&command, None, LONG).await;
+            assert!(done.output.starts_with(says), "{}", done.output);
+            assert_eq!(done.status, 3);
+        }
+        for command in [
+            json!(null),
+            json!(5),
+            json!([]),
+            json!([5]),
+            json!(["a", ["b"]]),
+        ] {
+            assert_eq!(Invocation::of(&command), None);
+        }
     }
 
     #[tokio::test(flavor = "current_thread")]

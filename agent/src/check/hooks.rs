@@ -1,6 +1,6 @@
 //! Hooks: commands that run because of a check's status.
 
-use super::command::{Groups, Limits, input, rounded, run_command};
+use super::command::{Groups, Invocation, Limits, input, rounded, run_command};
 use super::environment::Variables;
 use super::tokens::Tokens;
 use crate::clock;
@@ -34,8 +34,9 @@ pub(super) async fn run_hook(
     };
     let client = &settings.client;
     let mut tokens = Tokens::of(client);
-    let command = hook.get("command").and_then(Value::as_str);
-    let command = tokens.substitute_text(command.unwrap_or_default());
+    let command = tokens.substitute(hook.get("command").unwrap_or(&Value::Null));
+    // One that a request has brought may be anything.
+    let command = Invocation::of(&command).unwrap_or(Invocation::Shell(String::new()));
     let executed = clock::epoch_seconds();
     let mut done = Attributes::new();
     done.insert("executed".to_owned(), json!(executed));
@@ -48,6 +49,7 @@ pub(super) async fn run_hook(
         let limits = Limits {
             time: Duration::try_from_secs_f64(seconds.unwrap_or(DEFAULT_TIMEOUT)).ok(),
             output: settings.venus.max_output,
+            ends_with_agent: true,
         };
         let execution = run_command(&command, variables, input, limits, groups).await;
         done.insert("duration".to_owned(), rounded(execution.duration));

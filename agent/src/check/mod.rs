@@ -4,6 +4,7 @@
 //! server), substitutes tokens, runs a command or a built-in collector, then
 //! hooks, and puts the result into the outbox.
 
+mod agents_end;
 mod builtin;
 mod command;
 mod context;
@@ -15,7 +16,7 @@ mod tokens;
 
 pub(crate) use builtin::Collectors;
 pub use builtin::builtin_checks;
-pub use command::{Execution, Groups, Limits, run_command};
+pub use command::{Execution, Groups, Invocation, Limits, run_command};
 pub use environment::{ChildEnvironment, Variables};
 pub(crate) use orphans::reap_orphans;
 pub use runner::Runner;

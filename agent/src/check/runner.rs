@@ -1,7 +1,7 @@
 //! Runs checks, whoever wants them run, and puts their results into the outbox.
 
 use super::builtin::{BuiltinError, Collected, Collectors};
-use super::command::{Groups, Limits, input, rounded, run_command};
+use super::command::{Groups, Invocation, Limits, input, rounded, run_command};
 use super::context::Context;
 use super::environment::ChildEnvironment;
 use super::hooks::run_hook;
@@ -9,6 +9,7 @@ use super::tokens::{has_tokens, substituted};
 use crate::clock;
 use crate::log::{Level, Log};
 use crate::outbox::{Outbox, Receipt};
+use crate::settings::check::is_command;
 use crate::settings::{Current, Settings};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
@@ -139,9 +140,11 @@ impl Runner {
         let Some(command) = check.get("command") else {
             return self.run_extension(check);
         };
-        if !command.is_string() {
+        if !is_command(command) {
             let data = json!({ "check": check });
-            return self.log.error("check command must be a string", data);
+            let message =
+                "check command must be a string, or an array of strings none of which is empty";
+            return self.log.error(message, data);
         }
         if self.settings.get().client.safe_mode && !defined {
             refuse(&mut check, "Check is not locally defined (safe mode)");
@@ -212,7 +215,9 @@ impl Runner {
         let settings = self.settings.get();
         let client = &settings.client;
         let (substituted, unmatched) = substituted(&check, client);
-        let command = text(&substituted, "command").unwrap_or_default().to_owned();
+        let Some(command) = substituted.get("command").and_then(Invocation::of) else {
+            return; // none that is no command comes here
+        };
         // Published are the command and the hooks with tokens in them, so that
         // no secret leaks; every other attribute as substituted.
         for (key, value) in substituted {
@@ -384,32 +389,43 @@ impl Runner {
         self.outbox.push_unkept(result, now);
     }
 
-    /// Puts a result into the outbox, whoever on this node has made it.
+    /// Puts a result of this node's own into the outbox.
     pub(crate) fn publish(&self, check: Attributes) {
         let result = self.result(check);
+        self.note_published(&result);
         self.outbox.push(result, clock::epoch_seconds());
     }
 
-    /// The same for somebody who wants to know when it is safe.
-    pub(crate) fn publish_for(&self, check: Attributes) -> Receipt {
+    /// The same for somebody who wants to know when it is safe, if it is admitted.
+    pub(crate) fn publish_for<E>(
+        &self,
+        check: Attributes,
+        admit: impl FnOnce(&CheckResult) -> Result<(), E>,
+    ) -> Result<Receipt, (E, Attributes)> {
         let result = self.result(check);
-        self.outbox.push_for(result, clock::epoch_seconds())
+        if let Err(refused) = admit(&result) {
+            return Err((refused, result.check));
+        }
+        self.note_published(&result);
+        Ok(self.outbox.push_for(result, clock::epoch_seconds()))
     }
 
     fn result(&self, check: Attributes) -> CheckResult {
         let settings = self.settings.get();
         let client = &settings.client;
-        let result = CheckResult {
+        CheckResult {
             client: client.name.clone(),
             check,
             signature: client.signature.clone(),
-        };
+        }
+    }
+
+    fn note_published(&self, result: &CheckResult) {
         if self.log.shows(Level::Debug) {
             self.log
                 .debug("publishing check result", json!({ "payload": result }));
         }
         self.worst.set(self.worst.get().max(result.severity()));
-        result
     }
 
     /// The settings were replaced: what was made of the old ones is made anew.
@@ -420,6 +436,11 @@ impl Runner {
         if slots.limit != limit {
             *slots = Slots::new(limit);
         }
+    }
+
+    /// How many bytes of results may wait on the disk.
+    pub(crate) fn most_on_disk(&self) -> u64 {
+        self.settings.get().venus.spool.bounds.bytes
     }
 
     /// Where results go.
@@ -503,6 +524,7 @@ fn limits(check: &Attributes, settings: &Settings) -> Limits {
     Limits {
         time: number("timeout").and_then(seconds).or_else(default),
         output: venus.max_output,
+        ends_with_agent: true,
     }
 }
 

@@ -9,7 +9,8 @@ mod report;
 
 use crate::cli::Arguments;
 use crate::host;
-use crate::settings::{Environment, Settings, Transport, load, typos};
+use crate::settings::{Environment, Settings, Transport, client, exposed, load, typos};
+use nix::unistd::geteuid;
 use report::Report;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -77,6 +78,12 @@ fn read_settings(
     }
     for file in &files {
         report.ok(AREA, file.display().to_string());
+    }
+    // Root looks for an agent of another user, whose groups nobody knows here.
+    let groups = (!geteuid().is_root()).then(exposed::own_groups);
+    for found in exposed::find(&files, &client::redact_keys(&merged), groups.as_deref()) {
+        let (file, to_do) = (found.file.display(), found.advice());
+        report.warn(AREA, format!("{file}: {found}; {to_do}"));
     }
     for typo in typos::find(&merged) {
         let typos::Typo {

@@ -1,19 +1,21 @@
 //! This node: who it is, what it runs, its sockets, devices and programs.
 
 use super::report::Report;
-use crate::check::{ChildEnvironment, Collectors, builtin_checks, substituted};
+use crate::check::{ChildEnvironment, Collectors, Invocation, builtin_checks, substituted};
 use crate::clock;
+use crate::local::Peers;
 use crate::schedule::Recurrence;
-use crate::settings::client::{Socket, is_shared};
+use crate::settings::client::{Socket, UnixSocket, is_shared};
 use crate::settings::handler::Kind;
 use crate::settings::{Check, Environment, Settings};
+use nix::unistd::{AccessFlags, access};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use tokio::time::timeout;
 use venus_collectors::registry;
 
@@ -94,9 +96,15 @@ fn examine_check(check: &Check, settings: &Settings, path: &OsStr, report: &mut 
         None => "when the server asks".to_owned(),
     };
     let name = format!("{name} ({when})");
-    let text = |key: &str| definition.get(key).and_then(Value::as_str);
-    match (text("command"), text("extension")) {
-        (Some(command), _) => report_program(AREA, &name, program(command, path), report),
+    let command = definition.get("command").and_then(Invocation::of);
+    let extension = definition.get("extension").and_then(Value::as_str);
+    match (command, extension) {
+        (Some(Invocation::Shell(line)), _) => {
+            report_program(AREA, &name, program(&line, path), report);
+        }
+        (Some(Invocation::Program(program, _)), _) => {
+            report_program(AREA, &name, find(&program, path), report);
+        }
         (None, Some(extension)) if registry::find(extension).is_none() => {
             let what = "venus-agent has no such check extension, and runs none written in Ruby";
             report.fail(AREA, format!("{name}: {extension}: {what}"));
@@ -126,6 +134,11 @@ fn program(command: &str, path: &OsStr) -> Program {
     let Some(word) = words.next().filter(|word| is_plain(word)) else {
         return Program::Unknown;
     };
+    find(word, path)
+}
+
+/// A program where commands are looked for.
+fn find(word: &str, path: &OsStr) -> Program {
     let asked = Command::new("/bin/sh")
         .args(["-c", "command -v -- \"$1\"", "sh", word])
         .env("PATH", path)
@@ -168,6 +181,9 @@ async fn sockets(settings: &Settings, report: &mut Report) {
         let udp = UdpSocket::bind(address).await.map(drop);
         report_socket("UDP", socket, "client.socket", udp, report).await;
     }
+    if let Some(socket) = &client.unix_socket {
+        unix_socket(socket, report).await;
+    }
     let socket = &client.http_socket.socket;
     if socket.enabled {
         let bound = TcpListener::bind((socket.bind.as_str(), socket.port)).await;
@@ -180,12 +196,11 @@ async fn report_socket(
     protocol: &str,
     socket: &Socket,
     settings: &str,
-    bound: std::io::Result<()>,
+    bound: io::Result<()>,
     report: &mut Report,
 ) {
     const AREA: &str = "sockets";
-    let Socket { bind, port, .. } = socket;
-    let address = format!("{protocol} {bind}:{port}");
+    let address = format!("{protocol} {}", socket.address());
     match bound {
         Ok(()) => report.ok(AREA, format!("{address} is free")),
         Err(error) if error.kind() == ErrorKind::AddrInUse && is_sensu(protocol, socket).await => {
@@ -198,6 +213,49 @@ async fn report_socket(
     }
 }
 
+/// Nothing is made or removed: an agent replaces a file that nobody listens at.
+async fn unix_socket(socket: &UnixSocket, report: &mut Report) {
+    const AREA: &str = "sockets";
+    let path = socket.path.display();
+    let (_, unknown) = Peers::find(&socket.users, &socket.groups);
+    for why in unknown {
+        report.fail(
+            AREA,
+            format!("{path}: {why}: see client.unix_socket in the settings"),
+        );
+    }
+    let ask = async { ask(UnixStream::connect(&socket.path).await?, "ping").await };
+    match timeout(ANSWER, ask).await {
+        Ok(Ok(answer)) if answer == "pong" || answer == "forbidden" => {
+            report.ok(AREA, format!("{path} is taken, by a Sensu client"));
+        }
+        Ok(Err(error))
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            let folder = socket.path.parent().unwrap_or(&socket.path);
+            // An agent makes the folder itself.
+            let folder = if folder.exists() {
+                Some(folder)
+            } else {
+                folder.parent()
+            };
+            match folder.map(|folder| access(folder, AccessFlags::W_OK)) {
+                Some(Err(error)) => {
+                    let todo =
+                        "give the agent's user a folder there (RuntimeDirectory=venus in its unit)";
+                    report.fail(AREA, format!("{path}: {}: {todo}", error.desc()));
+                }
+                Some(Ok(())) | None => report.ok(AREA, format!("{path} is free")),
+            }
+        }
+        Ok(Err(error)) => report.fail(AREA, format!("{path}: {error}")),
+        Ok(Ok(_)) | Err(_) => report.fail(AREA, format!("{path} is taken, by another program")),
+    }
+}
+
 /// Whether a client answers there: with `pong`, or over HTTP with its name.
 async fn is_sensu(protocol: &str, socket: &Socket) -> bool {
     let (request, answers) = if protocol == "HTTP" {
@@ -206,11 +264,8 @@ async fn is_sensu(protocol: &str, socket: &Socket) -> bool {
         ("ping", ["pong", "pong"])
     };
     let ask = async {
-        let mut stream = TcpStream::connect((socket.bind.as_str(), socket.port)).await?;
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.take(LONGEST).read_to_string(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer)
+        let stream = TcpStream::connect((socket.bind.as_str(), socket.port)).await?;
+        ask(stream, request).await
     };
     match timeout(ANSWER, ask).await {
         Ok(Ok(answer)) => answers.iter().any(|known| {
@@ -219,6 +274,13 @@ async fn is_sensu(protocol: &str, socket: &Socket) -> bool {
         }),
         Ok(Err(_)) | Err(_) => false,
     }
+}
+
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> io::Result<String> {
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.take(LONGEST).read_to_string(&mut answer).await?;
+    Ok(answer)
 }
 
 /// What each collector that a check uses, or one of our own, finds on this host.

@@ -147,6 +147,9 @@ impl Api {
         let refused = match body {
             Ok(body) => match self.inbox.take(&body.to_bytes()).await {
                 Ok(Taken::Invalid) => None,
+                Ok(Taken::NoRoom) => {
+                    return say(StatusCode::SERVICE_UNAVAILABLE, &Taken::NoRoom.answer());
+                }
                 Ok(taken) => return say(StatusCode::ACCEPTED, &taken.answer()),
                 Err(NoMessage::Unfinished) => Some("the body breaks off".to_owned()),
                 Err(NoMessage::Invalid(why)) => Some(why),

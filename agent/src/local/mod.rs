@@ -1,11 +1,15 @@
 //! Input of this node's own: results that anything here hands in over TCP, UDP
-//! or HTTP, on the loopback interface unless the settings say otherwise.
+//! or HTTP, on the loopback interface unless the settings say otherwise, and that
+//! users who are named hand in over a Unix socket.
 
 mod http;
+mod limits;
 mod metrics;
+mod peers;
 mod result;
-mod tcp;
+mod stream;
 mod udp;
+mod unix;
 
 use crate::check::Runner;
 use crate::clock;
@@ -13,8 +17,10 @@ use crate::health::Health;
 use crate::log::Log;
 use crate::outbox::{Kept, Receipt};
 use crate::settings::Current;
-use crate::settings::client::Socket;
+use crate::settings::client::{Socket, UnixSocket};
 use http::Api;
+use limits::{Full, Rate, Share};
+pub(crate) use peers::Peers;
 use result::{Message, NoMessage};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -26,8 +32,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, JoinSet, spawn_local};
-use tokio::time::{sleep, timeout};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking, spawn_local};
+use tokio::time::{Instant, sleep, timeout};
+use venus_event::Attributes;
 
 /// How long a connection may last.
 const WHOLE: Duration = Duration::from_secs(30);
@@ -35,6 +42,11 @@ const WHOLE: Duration = Duration::from_secs(30);
 const LINES: u32 = 10;
 /// How long to wait when the process has no more file descriptors.
 const NO_DESCRIPTOR: Duration = Duration::from_secs(1);
+/// How long a result waits for room in memory, and how often it looks.
+const ROOM: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(20);
+/// How long it may take to find users and groups by their names.
+const NAMES: Duration = Duration::from_secs(5);
 
 /// Open sockets; closed when dropped, and those who are connected with them.
 pub(crate) struct Sockets {
@@ -42,10 +54,12 @@ pub(crate) struct Sockets {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// Takes messages, wherever they come from.
+/// Takes the messages of a socket.
 struct Inbox {
     runner: Rc<Runner>,
     log: Log,
+    rate: Rate,
+    share: Rc<Share>,
     /// In which second something was wrong last, and how often in it.
     said: Cell<(u64, u32)>,
 }
@@ -58,6 +72,8 @@ enum Taken {
     InMemory(Rc<str>),
     /// One of them is no result.
     Invalid,
+    /// There is no room for one of them.
+    NoRoom,
 }
 
 impl Taken {
@@ -67,6 +83,7 @@ impl Taken {
             Self::Safe => "ok".into(),
             Self::InMemory(why) => format!("ok, but in memory only: {why}").into(),
             Self::Invalid => "invalid".into(),
+            Self::NoRoom => "no room: too much waits".into(),
         }
     }
 }
@@ -84,20 +101,31 @@ impl Sockets {
             log: log.clone(),
             tasks: Vec::new(),
         };
-        let inbox = Rc::new(Inbox {
-            runner: Rc::clone(runner),
-            log: log.clone(),
-            said: Cell::default(),
-        });
+        // Those of everybody, and those of users who are named.
+        let [open, named] = [Rc::default(), Rc::default()];
+        let inbox = |max_rate: u32, share: &Rc<Share>| {
+            Rc::new(Inbox {
+                runner: Rc::clone(runner),
+                log: log.clone(),
+                rate: Rate::new(max_rate),
+                share: Rc::clone(share),
+                said: Cell::default(),
+            })
+        };
         let client = settings.get().client.clone();
         let socket = &client.socket;
         if socket.enabled {
+            let inbox = inbox(socket.max_rate, &open);
             sockets.open_tcp(socket, &inbox).await;
             sockets.open_udp(socket, &inbox).await;
         }
+        if let Some(socket) = &client.unix_socket {
+            let inbox = inbox(socket.max_rate, &named);
+            sockets.open_unix(socket, &inbox).await;
+        }
         if client.http_socket.socket.enabled {
             let api = Api {
-                inbox,
+                inbox: inbox(client.http_socket.socket.max_rate, &open),
                 settings: Rc::clone(settings),
                 health: Rc::clone(health),
                 http: client.http_socket,
@@ -120,32 +148,68 @@ impl Sockets {
 
     async fn open_tcp(&mut self, socket: &Socket, inbox: &Rc<Inbox>) {
         let bound = TcpListener::bind((socket.bind.as_str(), socket.port)).await;
-        let Some(listener) = self.opened("client.socket", "tcp", socket, bound) else {
+        let Some(listener) = self.opened("client.socket", "tcp", &socket.address(), bound) else {
             return;
         };
         let max_size = socket.max_size;
         let inbox = Rc::clone(inbox);
-        let answer = async move |stream| tcp::answer(stream, &inbox, max_size).await;
-        let serving = serve(listener, socket.max_connections, self.log.clone(), answer);
-        self.tasks.push(spawn_local(serving));
+        let answer = async move |stream| stream::answer(stream, &inbox, max_size).await;
+        self.serve(tcp(listener), socket.max_connections, answer);
     }
 
     async fn open_udp(&mut self, socket: &Socket, inbox: &Rc<Inbox>) {
         let bound = UdpSocket::bind((socket.bind.as_str(), socket.port)).await;
-        if let Some(bound) = self.opened("client.socket", "udp", socket, bound) {
+        if let Some(bound) = self.opened("client.socket", "udp", &socket.address(), bound) {
             self.tasks
                 .push(spawn_local(udp::serve(bound, Rc::clone(inbox))));
         }
     }
 
+    async fn open_unix(&mut self, socket: &UnixSocket, inbox: &Rc<Inbox>) {
+        let UnixSocket { users, groups, .. } = socket.clone();
+        let found = spawn_blocking(move || Peers::find(&users, &groups));
+        let found = timeout(NAMES, found).await.unwrap_or_else(|_| {
+            let (peers, _) = Peers::find(&[], &[]);
+            Ok((peers, vec![format!("no answer within {NAMES:?}")]))
+        });
+        let Ok((peers, unknown)) = found else {
+            return; // nobody aborts it
+        };
+        for why in unknown {
+            let data = json!({ "error": why, "settings": "client.unix_socket" });
+            self.log
+                .error("not everybody in the settings can be let in", data);
+        }
+        let opened = unix::Door::open(socket, peers, Rc::clone(inbox)).await;
+        let address = socket.path.display().to_string();
+        let Some(door) = self.opened("client.unix_socket", "unix", &address, opened) else {
+            return;
+        };
+        let max_size = socket.max_size;
+        let inbox = Rc::clone(inbox);
+        let answer = async move |stream| stream::answer(stream, &inbox, max_size).await;
+        let accept = async move || door.accept().await;
+        self.serve(accept, socket.max_connections, answer);
+    }
+
     async fn open_http(&mut self, api: Api) {
         let socket = api.http.socket.clone();
         let bound = TcpListener::bind((socket.bind.as_str(), socket.port)).await;
-        let Some(listener) = self.opened("client.http_socket", "http", &socket, bound) else {
+        let bound = self.opened("client.http_socket", "http", &socket.address(), bound);
+        let Some(listener) = bound else {
             return;
         };
         let answer = async move |stream| http::answer(stream, &api).await;
-        let serving = serve(listener, socket.max_connections, self.log.clone(), answer);
+        self.serve(tcp(listener), socket.max_connections, answer);
+    }
+
+    fn serve<S: 'static>(
+        &mut self,
+        accept: impl AsyncFn() -> io::Result<S> + 'static,
+        max_connections: usize,
+        answer: impl AsyncFn(S) + 'static,
+    ) {
+        let serving = serve(accept, max_connections, self.log.clone(), answer);
         self.tasks.push(spawn_local(serving));
     }
 
@@ -153,14 +217,13 @@ impl Sockets {
         &self,
         settings: &str,
         protocol: &str,
-        socket: &Socket,
+        address: &str,
         bound: io::Result<T>,
     ) -> Option<T> {
-        let Socket { bind, port, .. } = socket;
         bound
             .inspect_err(|error| {
                 let data = json!({
-                    "address": format!("{bind}:{port}"),
+                    "address": address,
                     "protocol": protocol,
                     "error": error.to_string(),
                     "settings": settings,
@@ -172,13 +235,18 @@ impl Sockets {
     }
 }
 
+/// Connections over TCP, whoever makes them.
+fn tcp(listener: TcpListener) -> impl AsyncFn() -> io::Result<TcpStream> {
+    async move || Ok(listener.accept().await?.0)
+}
+
 /// Takes connections for ever, and has at most `max_connections` answered at a
 /// time.
-async fn serve(
-    listener: TcpListener,
+async fn serve<S: 'static>(
+    accept: impl AsyncFn() -> io::Result<S>,
     max_connections: usize,
     log: Log,
-    answer: impl AsyncFn(TcpStream) + 'static,
+    answer: impl AsyncFn(S) + 'static,
 ) {
     let places = Arc::new(Semaphore::new(max_connections));
     let answer = Rc::new(answer);
@@ -189,8 +257,8 @@ async fn serve(
             return;
         };
         while connections.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, _)) => {
+        match accept().await {
+            Ok(stream) => {
                 let answer = Rc::clone(&answer);
                 connections.spawn_local(async move {
                     // A sender that takes too long hears nothing.
@@ -214,36 +282,86 @@ impl Drop for Sockets {
 }
 
 impl Inbox {
-    /// Publishes the results of a message, up to the first that is invalid: then there are no
-    /// receipts.
-    fn publish(&self, text: &[u8]) -> Result<Option<Vec<Receipt>>, NoMessage> {
+    /// Publishes the results of a message, up to the first that is invalid, as fast as they may
+    /// come, and waits until they are safe.
+    async fn take(&self, text: &[u8]) -> Result<Taken, NoMessage> {
         let Message { results, problem } = result::read(text, clock::epoch_seconds())?;
-        let published = results.into_iter();
-        let receipts = published
-            .map(|result| self.runner.publish_for(result))
-            .collect();
+        self.rate.wait_for(results.len()).await;
+        let bytes = text.len() / results.len().max(1);
+        let mut receipts = Vec::with_capacity(results.len());
+        for result in results {
+            match self.publish_in_time(result, bytes).await {
+                Ok(receipt) => receipts.push(receipt),
+                Err(full) => {
+                    self.turn_away(full);
+                    return Ok(Taken::NoRoom);
+                }
+            }
+        }
         if let Some(problem) = &problem {
             self.refuse(problem);
-            return Ok(None);
-        }
-        Ok(Some(receipts))
-    }
-
-    /// Publishes the results of a message, and waits until they are safe.
-    async fn take(&self, text: &[u8]) -> Result<Taken, NoMessage> {
-        let Some(receipts) = self.publish(text)? else {
             return Ok(Taken::Invalid);
-        };
+        }
         let mut taken = Taken::Safe;
         for receipt in receipts {
             match receipt.await {
                 Ok(Kept::Safe) => {}
                 Ok(Kept::InMemory(why)) => taken = Taken::InMemory(why),
-                // There was no room for it.
-                Err(_) => taken = Taken::InMemory("too much waits".into()),
+                // It had to go for others.
+                Err(_) => return Ok(Taken::NoRoom),
             }
         }
         Ok(taken)
+    }
+
+    /// The same for somebody who waits for nothing, so that what comes too fast is dropped.
+    fn take_now(&self, text: &[u8]) -> Result<(), NoMessage> {
+        let Message { results, problem } = result::read(text, clock::epoch_seconds())?;
+        if self.rate.take(results.len()).is_err() {
+            self.warn(
+                "results come too fast and are dropped",
+                json!({ "protocol": "udp" }),
+            );
+            return Ok(());
+        }
+        let bytes = text.len() / results.len().max(1);
+        for result in results {
+            if let Err((full, _)) = self.publish(result, bytes) {
+                self.turn_away(full);
+                return Ok(());
+            }
+        }
+        if let Some(problem) = &problem {
+            self.refuse(problem);
+        }
+        Ok(())
+    }
+
+    fn publish(&self, result: Attributes, bytes: usize) -> Result<Receipt, (Full, Attributes)> {
+        let (outbox, most) = (self.runner.outbox(), self.runner.most_on_disk());
+        let admit = |result: &_| self.share.admit(outbox, result, bytes, most);
+        self.runner.publish_for(result, admit)
+    }
+
+    /// A large message is taken as fast as there is room for it.
+    async fn publish_in_time(&self, mut result: Attributes, bytes: usize) -> Result<Receipt, Full> {
+        let begun = Instant::now();
+        loop {
+            match self.publish(result, bytes) {
+                Err((Full::Memory, refused)) if begun.elapsed() < ROOM => result = refused,
+                published => return published.map_err(|(full, _)| full),
+            }
+            sleep(AGAIN).await;
+        }
+    }
+
+    fn turn_away(&self, full: Full) {
+        let place = match full {
+            Full::Memory => "memory",
+            Full::Spool => "spool",
+        };
+        let message = "no room for results from local sockets, the rest is for this node's checks";
+        self.warn(message, json!({ "full": place }));
     }
 
     fn refuse(&self, why: &str) {

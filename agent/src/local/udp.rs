@@ -24,8 +24,8 @@ fn take(datagram: &[u8], inbox: &Inbox) {
     if message == b"ping" {
         return;
     }
-    match inbox.publish(message) {
-        Ok(_) => {}
+    match inbox.take_now(message) {
+        Ok(()) => {}
         Err(NoMessage::Unfinished) => inbox.refuse("the datagram breaks off"),
         Err(NoMessage::Invalid(why)) => inbox.refuse(&why),
     }

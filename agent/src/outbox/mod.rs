@@ -189,6 +189,16 @@ impl Outbox {
         }
     }
 
+    /// Whether it would have to wait, and go to the disk, if it were put in now.
+    pub(crate) fn would_wait(&self, result: &CheckResult) -> bool {
+        self.is_spooling() || self.before.borrow().contains_key(&check_of(result))
+    }
+
+    /// Whether half of the memory for results would be free still with it.
+    pub(crate) fn leaves_half(&self, result: &CheckResult) -> bool {
+        self.bytes.get() + OVERHEAD + weight_of_all(&result.check) <= MAX_BYTES / 2
+    }
+
     fn count<T>(&self, count: impl FnOnce(&mut Counters) -> T) -> T {
         let mut counters = self.counters.get();
         let done = count(&mut counters);

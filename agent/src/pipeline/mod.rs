@@ -9,7 +9,7 @@ mod memory;
 
 pub use event::{Checks, News};
 
-use crate::check::{ChildEnvironment, Execution, Groups, Limits, run_command};
+use crate::check::{ChildEnvironment, Execution, Groups, Invocation, Limits, run_command};
 use crate::clock;
 use crate::keepalive;
 use crate::log::Log;
@@ -366,9 +366,11 @@ impl Pipeline {
         let limits = Limits {
             time: Some(time),
             output: settings.venus.max_output,
+            ends_with_agent: false,
         };
         let variables = self.environment.variables(&settings);
-        run_command(command, &variables, input, limits, &self.groups).await
+        let command = Invocation::Shell(command.to_owned());
+        run_command(&command, &variables, input, limits, &self.groups).await
     }
 
     /// Waits until no handler is running, and Carbon has what it was to get.

@@ -36,7 +36,7 @@ impl Check {
                 "check name cannot contain spaces or special characters: {name:?}"
             ));
         }
-        reader.string("command");
+        read_command(reader);
         reader.string("extension");
         if reader.get("command").is_some() == reader.get("extension").is_some() {
             reader.complain("either check command or extension must be set".to_owned());
@@ -63,6 +63,27 @@ impl Check {
             recurrence: cron.or(every).filter(|_| standalone && publish),
             builtin: false,
         }
+    }
+}
+
+/// A text for the shell, or an array of a program and its arguments.
+fn read_command(reader: &mut Reader<'_>) {
+    match reader.get("command") {
+        Some(Value::Array(words)) if words.is_empty() => {
+            reader.problem("command", "must have a program in its array");
+        }
+        Some(Value::Array(_)) => _ = reader.strings("command"),
+        Some(_) | None => _ = reader.string("command"),
+    }
+}
+
+/// The same of a check that the server asks for.
+pub(crate) fn is_command(command: &Value) -> bool {
+    let is_word = |word: &Value| word.as_str().is_some_and(|word| !word.is_empty());
+    match command {
+        Value::String(_) => true,
+        Value::Array(words) => !words.is_empty() && words.iter().all(is_word),
+        _ => false,
     }
 }
 
@@ -140,7 +161,10 @@ fn read_hooks(hooks: &mut Reader<'_>) {
             );
         }
         if let Some(mut hook) = hooks.child(name) {
-            hook.required_string("command");
+            if hook.get("command").is_none() {
+                hook.problem("command", "must be a string");
+            }
+            read_command(&mut hook);
             hook.number("timeout");
             hook.boolean("stdin");
         }

@@ -3,7 +3,11 @@
 use super::reader::{Reader, is_name};
 use serde_json::{Value, json};
 use std::fmt;
+use std::path::PathBuf;
 use venus_event::{Attributes, redact};
+
+/// Where the Unix socket is, unless the settings say otherwise.
+const UNIX_SOCKET: &str = "/run/venus/agent.sock";
 
 /// The client's settings.
 #[derive(Debug, Clone)]
@@ -26,6 +30,8 @@ pub struct Client {
     pub socket: Socket,
     /// Where they are taken over HTTP.
     pub http_socket: HttpSocket,
+    /// Where they are taken from users who are known, if anywhere.
+    pub unix_socket: Option<UnixSocket>,
     /// Every attribute, custom ones included, in the order of the files; not
     /// redacted, as checks use them as tokens.
     pub attributes: Attributes,
@@ -44,6 +50,38 @@ pub struct Socket {
     pub max_size: usize,
     /// How many TCP connections are served at a time.
     pub max_connections: usize,
+    /// How many results a second are taken in the long run.
+    pub max_rate: u32,
+}
+
+/// `client.unix_socket`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnixSocket {
+    /// Its file.
+    pub path: PathBuf,
+    /// Who may use it beside root and the agent's own user, by name or number.
+    pub users: Vec<String>,
+    /// The groups whose members may.
+    pub groups: Vec<String>,
+    /// Largest message in bytes.
+    pub max_size: usize,
+    /// How many connections are served at a time.
+    pub max_connections: usize,
+    /// How many results a second are taken in the long run.
+    pub max_rate: u32,
+}
+
+impl UnixSocket {
+    /// The mode of its file. Whom the settings name need not be in the agent's group: who may come
+    /// in is asked of the kernel, whatever the file allows.
+    #[must_use]
+    pub fn mode(&self) -> u32 {
+        if self.users.is_empty() && self.groups.is_empty() {
+            0o660
+        } else {
+            0o666
+        }
+    }
 }
 
 /// `client.http_socket`.
@@ -81,7 +119,14 @@ impl Socket {
             port,
             max_size: 1 << 20,
             max_connections: 64,
+            max_rate: 1000,
         }
+    }
+
+    /// `BIND:PORT`
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.bind, self.port)
     }
 }
 
@@ -127,9 +172,13 @@ impl Client {
                 protect_all_endpoints: false,
             },
         };
+        let unix_socket = reader
+            .child("unix_socket")
+            .and_then(|mut socket| read_unix_socket(&mut socket));
         let client = Self {
             socket,
             http_socket,
+            unix_socket,
             subscriptions,
             safe_mode: reader.boolean("safe_mode").unwrap_or(false),
             keepalives: reader.boolean("keepalives").unwrap_or(true),
@@ -179,18 +228,58 @@ pub(crate) fn redact_keys(merged: &Attributes) -> Vec<String> {
     keys.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
+fn number(socket: &mut Reader<'_>, key: &str) -> Option<usize> {
+    let number = socket.positive(key);
+    number.and_then(|number| usize::try_from(number).ok())
+}
+
+fn rate(socket: &mut Reader<'_>) -> Option<u32> {
+    let rate = socket.positive("max_rate")?;
+    Some(u32::try_from(rate).unwrap_or(u32::MAX))
+}
+
 fn read_socket(socket: &mut Reader<'_>, default: Socket) -> Socket {
-    let number = |socket: &mut Reader<'_>, key: &str| {
-        let number = socket.positive(key);
-        number.and_then(|number| usize::try_from(number).ok())
-    };
     Socket {
         enabled: socket.boolean("enabled").unwrap_or(default.enabled),
         bind: socket.string("bind").map_or(default.bind, str::to_owned),
         port: socket.port("port").unwrap_or(default.port),
         max_size: number(socket, "max_size").unwrap_or(default.max_size),
         max_connections: number(socket, "max_connections").unwrap_or(default.max_connections),
+        max_rate: rate(socket).unwrap_or(default.max_rate),
     }
+}
+
+/// None where it is not wanted, or has no path that would do.
+fn read_unix_socket(part: &mut Reader<'_>) -> Option<UnixSocket> {
+    let known = [
+        "enabled",
+        "path",
+        "users",
+        "groups",
+        "max_size",
+        "max_connections",
+        "max_rate",
+    ];
+    part.only(&known);
+    let default = Socket::on(0);
+    let owned = |names: Option<Vec<&str>>| {
+        let names = names.into_iter().flatten();
+        names.map(str::to_owned).collect()
+    };
+    let enabled = part.boolean("enabled").unwrap_or(true);
+    let path = PathBuf::from(part.string("path").unwrap_or(UNIX_SOCKET));
+    if !path.is_absolute() {
+        part.problem("path", "must begin with /");
+    }
+    let socket = UnixSocket {
+        path,
+        users: owned(part.strings("users")),
+        groups: owned(part.strings("groups")),
+        max_size: number(part, "max_size").unwrap_or(default.max_size),
+        max_connections: number(part, "max_connections").unwrap_or(default.max_connections),
+        max_rate: rate(part).unwrap_or(default.max_rate),
+    };
+    enabled.then_some(socket)
 }
 
 fn read_http_socket(part: &mut Reader<'_>) -> HttpSocket {

@@ -8,6 +8,7 @@ pub mod check;
 pub mod client;
 mod current;
 mod durations;
+pub mod exposed;
 pub mod handler;
 pub mod load;
 pub mod rabbitmq;

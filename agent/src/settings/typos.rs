@@ -13,7 +13,7 @@ const TOP: [&str; 6] = [
     "rabbitmq",
     "redis",
 ];
-const CLIENT: [&str; 14] = [
+const CLIENT: [&str; 15] = [
     "name",
     "address",
     "subscriptions",
@@ -27,6 +27,7 @@ const CLIENT: [&str; 14] = [
     "signature",
     "socket",
     "http_socket",
+    "unix_socket",
     "version",
 ];
 const CHECK: [&str; 29] = [

@@ -99,20 +99,120 @@ fn copy_value(
 ) -> Value {
     match value {
         Value::Object(inner) => Value::Object(copy(inner, secret, text)),
-        Value::Array(items) => items
-            .iter()
-            .map(|item| copy_value(item, secret, text))
-            .collect(),
+        Value::Array(items) => copy_items(items, secret, text),
         Value::String(plain) => Value::String(text(plain)),
         plain => plain.clone(),
     }
 }
 
+/// What follows an item that is an option with such a name (`["--token", "…"]`) is its value.
+fn copy_items(
+    items: &[Value],
+    secret: &dyn Fn(&str) -> bool,
+    text: &dyn Fn(&str) -> String,
+) -> Value {
+    let mut is_value = false;
+    let copied = items.iter().map(|item| {
+        let was_option = is_value;
+        let name = item.as_str().and_then(|item| item.strip_prefix('-'));
+        is_value = name.is_some_and(|name| secret(name.trim_start_matches('-')));
+        match item {
+            Value::String(plain) if was_option && !plain.is_empty() => Value::from(REDACTED),
+            item => copy_value(item, secret, text),
+        }
+    });
+    copied.collect()
+}
+
 /// `text` with [`REDACTED`] in the place of the password of each URI in it
 /// (`scheme://user:password@host`), well formed or not, of the path of a webhook
-/// (`https://hooks.…`), and of the value of each `KEY=VALUE` whose key is `secret`.
+/// (`https://hooks.…`), and of the value of each `KEY=VALUE`, `--KEY VALUE` and `"KEY": VALUE`
+/// (JSON, cut off or not) whose key is `secret`.
 fn without_secrets(text: &str, secret: &dyn Fn(&str) -> bool) -> String {
-    without_values(&without_passwords(text), secret)
+    let text = without_values(&without_passwords(text), secret);
+    let text = without_operands(&text, secret);
+    without_members(&text, secret)
+}
+
+/// One text as [`shown`] shows those within attributes.
+#[must_use]
+pub fn shown_text<K: AsRef<str>>(text: &str, keys: &[K]) -> String {
+    let secret = |key: &str| keys.iter().any(|secret| secret.as_ref() == key) || sounds_secret(key);
+    without_secrets(text, &secret)
+}
+
+/// `--KEY VALUE`, as commands have it.
+fn without_operands(text: &str, secret: &dyn Fn(&str) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(char::is_whitespace) {
+        let blank = rest.get(before.len()..rest.len() - after.len());
+        out.push_str(before);
+        out.push_str(blank.unwrap_or_default());
+        rest = after;
+        let name = before.trim_start_matches(['"', '\'']).strip_prefix('-');
+        if name.is_some_and(|name| secret(name.trim_start_matches('-'))) {
+            let value = rest.trim_start();
+            out.push_str(rest.get(..rest.len() - value.len()).unwrap_or_default());
+            rest = value.get(length_of_value(value)..).unwrap_or_default();
+            if !value.is_empty() {
+                out.push_str(REDACTED);
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// `"KEY": VALUE` of JSON, whether all of it is there or not.
+fn without_members(text: &str, secret: &dyn Fn(&str) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(':') {
+        out.push_str(before);
+        out.push(':');
+        rest = after;
+        // Within a text of JSON, quotation marks have a backslash.
+        let quoted = before.trim_end().strip_suffix('"');
+        let key = quoted.map(|quoted| quoted.trim_end_matches('\\'));
+        let key = key.and_then(|key| key.rsplit('"').next());
+        if key.is_some_and(secret) {
+            let value = rest.trim_start();
+            out.push_str(rest.get(..rest.len() - value.len()).unwrap_or_default());
+            rest = value.get(length_of_member(value)..).unwrap_or_default();
+            out.push_str(REDACTED);
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A text to the quotation mark that ends it, a number or word to what comes after it, of an object
+/// or array all that follows.
+fn length_of_member(text: &str) -> usize {
+    let escape = text.len() - text.trim_start_matches('\\').len();
+    let body = text.get(escape..).unwrap_or_default();
+    let end = match body.chars().next() {
+        Some('"') => {
+            // It ends at a quotation mark with as many backslashes as it began with.
+            let mut backslashes = 0;
+            let end = body.char_indices().skip(1).find(|(_, c)| match c {
+                '\\' => {
+                    backslashes += 1;
+                    false
+                }
+                '"' if backslashes == escape => true,
+                _ => {
+                    backslashes = 0;
+                    false
+                }
+            });
+            end.map(|(place, _)| place + 1)
+        }
+        Some('{' | '[') => None,
+        _ => body.find(|c: char| c.is_whitespace() || matches!(c, ',' | '}' | ']')),
+    };
+    end.map_or(text.len(), |end| escape + end)
 }
 
 fn without_passwords(text: &str) -> String {
@@ -207,6 +307,19 @@ mod tests {
                 "SLACK_TOKEN=REDACTED handler -x=1 --api-key=REDACTED http://h/?a=b&token=REDACTED&d=e",
             ),
             ("a=b=c token=", "a=b=c token=REDACTED"),
+            (
+                "check -w 1 --token  xoxb-1 -p x --password 'a b' --token",
+                "check -w 1 --token  REDACTED -p x --password REDACTED --token",
+            ),
+            (
+                r#"{"a": "b", "token": "x\"y", "pass":5,"c": 1, "secret": {"a": "b"}, "d": 1"#,
+                r#"{"a": "b", "token": REDACTED, "pass":REDACTED,"c": 1, "secret": REDACTED"#,
+            ),
+            (r#"{"password" : "cut o"#, r#"{"password" : REDACTED"#),
+            (
+                r#"{"a": "{\"token\": \"b\", \"c\": 1}"}"#,
+                r#"{"a": "{\"token\": REDACTED, \"c\": 1}"}"#,
+            ),
             ("token=\"é", "token=REDACTED"),
         ] {
             assert_eq!(without_secrets(text, &sounds_secret), shown);
@@ -218,6 +331,20 @@ mod tests {
         };
         let out = Value::Object(shown(&settings, &["pin"])).to_string();
         assert!(!out.contains("hunter2"), "{out}");
+    }
+
+    #[test]
+    fn the_value_of_an_option_in_an_array_is_shown_to_nobody() {
+        let Value::Object(check) = json!({
+            "command": ["check-x", "--token", "hunter2", "--api-key=hunter2", "-w", "5", "--password"],
+        }) else {
+            unreachable!()
+        };
+        let shown = Value::Object(shown::<&str>(&check, &[]));
+        let expected = json!({
+            "command": ["check-x", "--token", "REDACTED", "--api-key=REDACTED", "-w", "5", "--password"],
+        });
+        assert_eq!(shown, expected);
     }
 
     #[test]
@@ -289,8 +416,50 @@ mod tests {
         }
 
         #[test]
+        fn no_json_within_a_text_shows_a_secret_wherever_it_is_cut(
+            whole in secret().prop_flat_map(around),
+            cut in 0.0..1.0,
+            is_quoted in any::<bool>(),
+        ) {
+            let text = whole.to_string();
+            let text = if is_quoted { json!({ "payload": text }).to_string() } else { text };
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "a place in a short text of ASCII"
+            )]
+            let end = (text.len() as f64 * (1.0 - cut)) as usize;
+            for text in [text.as_str(), text.get(..end).unwrap_or_default()] {
+                let shown = shown_text(text, &["pin"]);
+                prop_assert!(!shown.contains("hunter2"), "{} of {}", shown, text);
+            }
+        }
+
+        #[test]
+        fn a_keepalive_has_no_value_of_a_key_of_sensus_at_any_depth(
+            key in proptest::sample::select(&DEFAULT_KEYS[..]),
+            inside in around(json!("hunter2")),
+            steps in around(json!("here")),
+        ) {
+            let whole = steps.to_string().replace("\"here\"", &json!({ key: inside }).to_string());
+            let whole: Value = serde_json::from_str(&whole).unwrap();
+            let client = Attributes::from_iter([("client".to_owned(), whole)]);
+            let sent = Value::Object(redacted(&client, &DEFAULT_KEYS)).to_string();
+            prop_assert!(!sent.contains("hunter2"), "{}", sent);
+        }
+
+        #[test]
         fn no_text_is_too_odd(text in ".{0,40}", odd in "[a-z:/@='\" é&?-]{0,40}") {
-            for text in [&text, &odd, &format!("token={odd}"), &format!("://{odd}")] {
+            for text in [
+                &text,
+                &odd,
+                &format!("token={odd}"),
+                &format!("://{odd}"),
+                &format!("--token {odd}"),
+                &format!("\"token\":{odd}"),
+                &format!("\"token\":\"{text}"),
+            ] {
                 without_secrets(text, &sounds_secret);
             }
             let said = without_secrets(&format!("{odd} token=hunter2"), &sounds_secret);

@@ -24,6 +24,7 @@ mod redis;
 mod reload;
 mod requests;
 mod resilience;
+mod security;
 mod services;
 mod settings;
 mod site;

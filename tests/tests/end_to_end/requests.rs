@@ -148,6 +148,70 @@ fn f4_tokens_of_a_request_become_attributes_of_the_client() {
 }
 
 #[test]
+fn a_command_that_is_an_array_needs_no_shell_and_shows_it_no_token() {
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let touched = dir.path().join("touched");
+    let evil = format!("'; touch {0}; $(touch {0}); echo '", touched.display());
+    let by_array = json!(["printf", "%s|", ":::evil:::", "$HOME", ":::no|:::", "a b"]);
+    let local = json!({"command": ["echo", "local"], "subscribers": [], "interval": 60});
+    let more = json!({"checks": {"local": local}});
+    let mut settings = settings(&vhost, "one", &["all"], &more);
+    settings["client"]["evil"] = json!(evil);
+    let mut agent = client(&mut server, &settings);
+    let hooks = json!({"ok": {"command": ["echo", ":::evil:::"]}});
+    let request = json!({"name": "array", "command": by_array, "hooks": hooks});
+    server.request("all", &request);
+    let result = server.result();
+    let check = &result["payload"]["check"];
+    let printed = format!("{evil}|$HOME||a b|");
+    assert_eq!(
+        (&check["output"], &check["status"]),
+        (&json!(printed), &json!(0))
+    );
+    // What the server sees has the tokens in it, as ever.
+    assert_eq!(check["command"], by_array);
+    let hook = &check["hooks"]["ok"];
+    assert_eq!(hook["output"], json!(format!("{evil}\n")));
+    assert_eq!(hook["command"], hooks["ok"]["command"]);
+    assert!(!touched.exists());
+    // A shell, on the other hand, does what the text says.
+    server.request(
+        "all",
+        &json!({"name": "line", "command": "echo ':::evil:::'"}),
+    );
+    server.result_of("line");
+    assert!(touched.exists());
+
+    server.request("all", &json!({"name": "local"}));
+    let result = server.result_of("local");
+    assert_eq!(result["payload"]["check"]["output"], "local\n");
+    server.request(
+        "all",
+        &json!({"name": "none", "command": ["no-such-program", "x"]}),
+    );
+    let result = server.result_of("none");
+    assert_eq!(
+        outcome(&result),
+        (
+            "Unexpected error: no-such-program: No such file or directory (os error 2)",
+            3
+        )
+    );
+    for command in [
+        json!([]),
+        json!(["echo", ""]),
+        json!(["echo", 5]),
+        json!({}),
+    ] {
+        server.request("all", &json!({"name": "bad", "command": command}));
+        agent.stdout_line("check command must be a string, or an array");
+    }
+}
+
+#[test]
 fn f5_a_command_finds_programs_and_the_files_of_the_settings() {
     let Some((vhost, mut server)) = Server::alone() else {
         return;
@@ -350,7 +414,7 @@ fn f1_what_is_no_request_is_logged_and_dropped() {
         (b"[1, 2]", "not an object"),
         (b"{\"command\": \"true\"}", "no name"),
         (
-            b"{\"name\": \"x\", \"command\": [\"true\"]}",
+            b"{\"name\": \"x\", \"command\": {\"a\": 1}}",
             "must be a string",
         ),
     ] {

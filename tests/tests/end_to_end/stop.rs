@@ -69,6 +69,75 @@ fn h_a_check_that_does_not_end_does_not_hold_the_stop() {
 }
 
 #[test]
+fn h_the_checks_of_an_agent_that_is_killed_end_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    let long = |name: &str| format!("echo $$ > {}; exec sleep 1000", file(name));
+    let check = |command: Value, hooks: Value| json!({"command": command, "standalone": true, "interval": 60, "hooks": hooks});
+    let mut agent = Running::agent(&json!({
+        "client": {
+            "name": "one", "socket": {"enabled": false}, "http_socket": {"enabled": false},
+        },
+        "venus": {"builtin_checks": false},
+        "checks": {
+            "line": check(json!(long("line")), json!({})),
+            "array": check(json!(["sh", "-c", long("array")]), json!({})),
+            "hooked": check(json!("exit 1"), json!({"1": {"command": long("hook")}})),
+        },
+    }));
+    let pids = || {
+        let pids = ["line", "array", "hook"].map(|name| fs::read_to_string(file(name)));
+        pids.map(|pid| pid.ok()?.trim().parse::<i32>().ok())
+    };
+    wait_until(|| pids().iter().all(Option::is_some));
+    let states = pids().map(|pid| format!("/proc/{}/stat", pid.unwrap()));
+    let is_alive =
+        |stat: &String| fs::read_to_string(stat).is_ok_and(|stat| !stat.contains(") Z "));
+    assert!(states.iter().all(is_alive));
+    agent.signal(Signal::SIGKILL);
+    agent.wait();
+    wait_until(|| !states.iter().any(is_alive));
+}
+
+#[test]
+fn h_checks_leave_neither_zombies_nor_descriptors() {
+    const CHECKS: usize = 50;
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let agent = Running::agent(&settings(&vhost));
+    server.keepalive();
+    let descriptors = || {
+        let all = fs::read_dir(format!("/proc/{}/fd", agent.pid())).unwrap();
+        all.count()
+    };
+    let mut round = |name: &str| {
+        for number in 0..CHECKS {
+            let name = format!("{name}-{number}");
+            // One that cannot start, one that is too slow, one that leaves something behind.
+            for (kind, command) in [
+                ("none", json!(["no-such-program"])),
+                ("slow", json!(["sleep", "1000"])),
+                ("left", json!("sleep 0 & echo x")),
+            ] {
+                let name = format!("{name}-{kind}");
+                let check = json!({"name": name, "command": command, "timeout": 0.05});
+                server.request("all", &check);
+            }
+        }
+        for _ in 0..3 * CHECKS {
+            server.result();
+        }
+    };
+    round("first");
+    let before = descriptors();
+    round("second");
+    let children = format!("/proc/{0}/task/{0}/children", agent.pid());
+    wait_until(|| fs::read_to_string(&children).unwrap().is_empty());
+    wait_until(|| descriptors() <= before);
+}
+
+#[test]
 fn h_without_a_broker_it_stops_as_well() {
     let Some(broker) = RabbitMq::own() else {
         return;

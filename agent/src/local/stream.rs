@@ -1,19 +1,22 @@
-//! One message for each connection, in pieces if need be.
+//! One message for each connection, TCP or Unix, in pieces if need be.
 
 use super::Inbox;
 use super::result::NoMessage;
 use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 /// After this long without a byte a message that is not whole is given up.
 const SILENCE: Duration = Duration::from_millis(500);
 
 /// Answers the message of a connection. A sender that goes away hears nothing.
-pub(super) async fn answer(mut stream: TcpStream, inbox: &Inbox, max_size: usize) {
+pub(super) async fn answer(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    inbox: &Inbox,
+    max_size: usize,
+) {
     let answered = async {
         let answer = receive(&mut stream, inbox, max_size).await?;
         stream.write_all(answer.as_bytes()).await?;
@@ -23,7 +26,7 @@ pub(super) async fn answer(mut stream: TcpStream, inbox: &Inbox, max_size: usize
 }
 
 async fn receive(
-    stream: &mut TcpStream,
+    stream: &mut (impl AsyncRead + Unpin),
     inbox: &Inbox,
     max_size: usize,
 ) -> io::Result<Cow<'static, str>> {
