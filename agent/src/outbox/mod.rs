@@ -45,6 +45,7 @@ const BATCH_BYTES: usize = 256 << 10;
 #[derive(Debug, Default)]
 struct Before {
     waiting: usize,
+    /// Or being written.
     on_disk: usize,
 }
 
@@ -347,9 +348,11 @@ impl Outbox {
             }
             self.bytes.set(self.bytes.get().saturating_sub(entry.bytes));
             entry.tell(Kept::Safe);
+            if entry.is_copied() {
+                self.change(entry.head.check, |before| before.on_disk -= 1);
+            }
             if let Copy::There(number) = entry.copy {
                 self.done.borrow_mut().push(number);
-                self.change(entry.head.check, |before| before.on_disk -= 1);
             }
         }
         let delivered = (count - stay.len()) as u64;
@@ -429,7 +432,7 @@ impl Outbox {
         let all = self.waiting.take();
         for entry in all {
             let check = entry.head.check;
-            if self.before(check).on_disk > 0 || entry.copy == Copy::Begun {
+            if self.before(check).on_disk > 0 {
                 self.waiting.borrow_mut().push_back(entry);
             } else {
                 self.change(check, |before| before.waiting -= 1);

@@ -32,6 +32,7 @@ impl Outbox {
             for entry in &mut *queue.borrow_mut() {
                 if entry.copy == Copy::Begun {
                     entry.copy = Copy::None;
+                    self.change(entry.head.check, |before| before.on_disk -= 1);
                 }
                 entry.tell(Kept::InMemory(Rc::clone(&why)));
             }
@@ -70,6 +71,7 @@ impl Outbox {
             let mut queue = queue.borrow_mut();
             for entry in queue.iter_mut().filter(|entry| entry.copy == Copy::None) {
                 entry.copy = Copy::Begun;
+                self.before(entry.head.check).on_disk += 1;
                 let waiting = spool::Waiting {
                     head: entry.head,
                     result: (*entry.result).clone(),
@@ -98,7 +100,6 @@ impl Outbox {
             if let Some(number) = numbers.remove(&entry.number) {
                 entry.copy = Copy::There(number);
                 entry.tell(Kept::Safe);
-                self.change(entry.head.check, |before| before.on_disk += 1);
             }
             entry
         };
