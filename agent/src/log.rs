@@ -186,14 +186,12 @@ impl Log {
             Value::Null => Map::new(),
             other => Map::from_iter([("data".to_owned(), other)]),
         };
-        let secrets = self.shared.secrets.borrow();
-        let data = redact::shown(&data, &secrets);
-        let message = redact::shown_text(message, &secrets);
-        drop(secrets);
+        // Messages are ours; what comes from elsewhere is in the data.
+        let data = redact::shown(&data, &self.shared.secrets.borrow());
         let now = crate::clock::local_now();
         let line = match self.shared.format {
-            Format::Json => json_line(now, level, &message, data),
-            Format::Words { colours } => words_line(now, level, &message, &data, colours),
+            Format::Json => json_line(now, level, message, data),
+            Format::Words { colours } => words_line(now, level, message, &data, colours),
         };
         // A log that cannot be written has nobody to complain to, and the agent
         // has better to do than to die of a full disk.
@@ -354,7 +352,7 @@ mod tests {
             for (name, format) in [("json", Format::Json), ("words", words)] {
                 let log = Log::new(Level::Debug, format, sink(name));
                 log.redact(&["pin".to_owned()]);
-                log.debug(&format!("received {data}"), data.clone());
+                log.debug("received", data.clone());
                 log.error("wrong", json!({ "object": data, "error": data.to_string() }));
                 let written = std::fs::read_to_string(dir.path().join(name)).unwrap();
                 prop_assert!(written.contains("received"));

@@ -134,13 +134,6 @@ fn without_secrets(text: &str, secret: &dyn Fn(&str) -> bool) -> String {
     without_members(&text, secret)
 }
 
-/// One text as [`shown`] shows those within attributes.
-#[must_use]
-pub fn shown_text<K: AsRef<str>>(text: &str, keys: &[K]) -> String {
-    let secret = |key: &str| keys.iter().any(|secret| secret.as_ref() == key) || sounds_secret(key);
-    without_secrets(text, &secret)
-}
-
 /// `--KEY VALUE`, as commands have it.
 fn without_operands(text: &str, secret: &dyn Fn(&str) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
@@ -431,7 +424,7 @@ mod tests {
             )]
             let end = (text.len() as f64 * (1.0 - cut)) as usize;
             for text in [text.as_str(), text.get(..end).unwrap_or_default()] {
-                let shown = shown_text(text, &["pin"]);
+                let shown = without_secrets(text, &|key| key == "pin" || sounds_secret(key));
                 prop_assert!(!shown.contains("hunter2"), "{} of {}", shown, text);
             }
         }
