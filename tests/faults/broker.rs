@@ -1,9 +1,11 @@
 //! A RabbitMQ that is away, hangs, takes nothing, or was tampered with.
 
+use crate::load::pause;
 use crate::place::{alone, lasting};
 use crate::trial::{LOST, Plan, Trial};
 use nix::sys::signal::Signal;
 use serde_json::json;
+use std::time::Duration;
 use venus_tests::rabbitmq::{PASSWORD, RabbitMq, USER, Vhost};
 use venus_tests::recorder::Recorder;
 
@@ -38,6 +40,7 @@ fn killed() {
 }
 
 #[test]
+#[ignore = "long: tests/faults/run"]
 fn hangs() {
     alone(|broker| {
         let (mut trial, _) = begin("RabbitMQ: SIGSTOP for 90 s", broker);
@@ -65,19 +68,29 @@ fn memory_alarm() {
 #[test]
 fn no_server() {
     alone(|broker| {
-        let vhost = broker.vhost();
-        let plan = Plan {
-            fault: "No server: nobody has a queue for results for 60 s",
-            transport: json!({"rabbitmq": vhost.settings()}),
-            keeps_alive: true,
-            ..Plan::default()
-        };
-        let mut trial = Trial::start(plan, Recorder::of(&vhost));
+        let fault = "No server: nobody has a queue for results for 60 s";
+        let (mut trial, _) = begin(fault, broker);
         let says = "no Sensu server has a queue for results";
-        let recorder = trial.recorder();
-        recorder.refuse_results();
+        trial.recorder().refuse_results();
         trial.suffer(lasting(60, 6), says, || {});
-        trial.recorder().take_results();
+        trial.recover_by(Recorder::take_results);
+        trial.finish();
+    });
+}
+
+#[test]
+#[ignore = "long: tests/faults/run"]
+fn server_comes_and_goes() {
+    alone(|broker| {
+        let fault = "No server: 20 times for 2 s, for a moment each time";
+        let (mut trial, _) = begin(fault, broker);
+        for _ in 0..20 {
+            trial.recorder().refuse_results();
+            pause(Duration::from_millis(fastrand::u64(1000..3000)));
+            trial.recorder().take_results();
+            pause(Duration::from_millis(fastrand::u64(500..3000)));
+        }
+        trial.recover(|| ());
         trial.finish();
     });
 }

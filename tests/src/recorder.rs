@@ -1,21 +1,21 @@
 //! A Sensu server that comes back by itself, and writes down when it got what.
 //!
-//! Unlike a real server's its queues outlive it: what the broker has is not lost because
-//! the one who counts was away for a moment.
+//! Its queues are those of a real one, and go with its connection: what is sent while it is
+//! away is returned, and what it was sent is its own.
 
 use crate::rabbitmq::Vhost;
 use crate::redis::Redis;
 use crate::runtime;
 use futures_lite::StreamExt;
+use futures_lite::future::poll_once;
 use lapin::message::Delivery;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions,
-    QueueDeclareOptions,
+    BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
-use lapin::types::FieldTable;
+use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -41,7 +41,6 @@ pub struct Heard {
     pub last_result: Option<Instant>,
     /// Results whose output is no number.
     pub others: Vec<Value>,
-    seen: HashSet<Vec<u8>>,
 }
 
 /// What it is to do.
@@ -146,22 +145,18 @@ impl Heard {
 }
 
 async fn record(uri: &str, heard: &Mutex<Heard>, mut wish: watch::Receiver<Wish>) {
-    loop {
-        let now = *wish.borrow_and_update();
-        if now == Wish::End {
-            return;
-        }
-        let ends = tokio::select! {
-            ends = listen(uri, heard, now) => ends,
-            _ = wish.changed() => continue,
-        };
+    while *wish.borrow_and_update() != Wish::End {
         // The broker may be away, and a connection may break: it is tried again.
-        drop(ends);
+        drop(listen(uri, heard, &mut wish).await);
         sleep(PAUSE).await;
     }
 }
 
-async fn listen(uri: &str, heard: &Mutex<Heard>, wish: Wish) -> lapin::Result<()> {
+async fn listen(
+    uri: &str,
+    heard: &Mutex<Heard>,
+    wish: &mut watch::Receiver<Wish>,
+) -> lapin::Result<()> {
     let opened = timeout(CONNECT, async {
         let properties = ConnectionProperties::default();
         let connection =
@@ -169,59 +164,75 @@ async fn listen(uri: &str, heard: &Mutex<Heard>, wish: Wish) -> lapin::Result<()
         let channel = connection.create_channel().await?;
         let keepalives = consume(&channel, KEEPALIVES).await?;
         let results = consume(&channel, RESULTS).await?;
-        if wish == Wish::Unwilling {
-            let [queue, exchange, key] = [RESULTS, RESULTS, ""];
-            let unbound = channel.queue_unbind(
-                queue.into(),
-                exchange.into(),
-                key.into(),
-                FieldTable::default(),
-            );
-            unbound.await?;
-        }
         lapin::Result::Ok((connection, channel, keepalives, results))
     });
     let Ok(opened) = opened.await else {
         return Ok(());
     };
-    let (_connection, _channel, mut keepalives, mut results) = opened?;
-    loop {
-        let (pipe, delivery) = tokio::select! {
-            next = keepalives.next() => (KEEPALIVES, next),
-            next = results.next() => (RESULTS, next),
+    let (_connection, channel, mut keepalives, mut results) = opened?;
+    wish.mark_changed();
+    let note = |pipe, delivery: lapin::Result<Delivery>| {
+        delivery.map(|delivery| heard.lock().unwrap().take(pipe, &delivery.data))
+    };
+    let ended = loop {
+        let noted = tokio::select! {
+            next = keepalives.next() => next.map(|next| note(KEEPALIVES, next)),
+            next = results.next() => next.map(|next| note(RESULTS, next)),
+            _ = wish.changed() => match *wish.borrow_and_update() {
+                Wish::Listen => Some(bind(&channel, RESULTS).await),
+                Wish::Unwilling => Some(unbind(&channel, RESULTS).await),
+                Wish::End => None,
+            },
         };
-        let Some(delivery) = delivery.transpose()? else {
-            return Ok(());
-        };
-        note(heard, pipe, &delivery);
-        delivery.ack(BasicAckOptions::default()).await?;
+        match noted {
+            Some(Ok(())) => {}
+            Some(Err(error)) => break Err(error),
+            None => break Ok(()),
+        }
+    };
+    // What came before the end.
+    while let Some(Some(Ok(delivery))) = poll_once(results.next()).await {
+        note(RESULTS, Ok(delivery))?;
     }
-}
-
-/// A delivery whose acknowledgement was lost comes again: that is the broker's doing.
-fn note(heard: &Mutex<Heard>, pipe: &str, delivery: &Delivery) {
-    let mut heard = heard.lock().unwrap();
-    let is_new = heard.seen.insert(delivery.data.clone());
-    if is_new || !delivery.redelivered {
-        heard.take(pipe, &delivery.data);
-    }
+    ended
 }
 
 async fn consume(channel: &Channel, name: &str) -> lapin::Result<Consumer> {
     let none = FieldTable::default;
-    let options = QueueDeclareOptions::default();
+    let options = QueueDeclareOptions {
+        // Keepalives are kept, so that the first one is not missed by who comes a moment later.
+        auto_delete: name == RESULTS,
+        ..QueueDeclareOptions::default()
+    };
     channel.queue_declare(name.into(), options, none()).await?;
     let options = ExchangeDeclareOptions::default();
     channel
         .exchange_declare(name.into(), ExchangeKind::Direct, options, none())
         .await?;
-    let options = QueueBindOptions::default();
-    channel
-        .queue_bind(name.into(), name.into(), "".into(), options, none())
-        .await?;
-    let options = BasicConsumeOptions::default();
+    bind(channel, name).await?;
+    let options = BasicConsumeOptions {
+        no_ack: true,
+        ..BasicConsumeOptions::default()
+    };
     channel
         .basic_consume(name.into(), "".into(), options, none())
+        .await
+}
+
+async fn bind(channel: &Channel, name: &str) -> lapin::Result<()> {
+    let options = QueueBindOptions::default();
+    let name: ShortString = name.into();
+    let none = FieldTable::default();
+    channel
+        .queue_bind(name.clone(), name, "".into(), options, none)
+        .await
+}
+
+async fn unbind(channel: &Channel, name: &str) -> lapin::Result<()> {
+    let name: ShortString = name.into();
+    let none = FieldTable::default();
+    channel
+        .queue_unbind(name.clone(), name, "".into(), none)
         .await
 }
 
