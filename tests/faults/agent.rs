@@ -72,8 +72,10 @@ fn hangs() {
         let mut trial = Trial::start(plan, recorder);
         let pid = trial.agent().pid();
         let signal = |signal| nix::sys::signal::kill(pid, signal).unwrap();
-        trial.suffer_silently(lasting(60, 25), || signal(Signal::SIGSTOP));
+        signal(Signal::SIGSTOP);
+        pause(lasting(60, 25));
         trial.recover(|| signal(Signal::SIGCONT));
+        pause(Duration::from_secs(2));
         trial.finish();
     });
 }

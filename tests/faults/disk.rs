@@ -33,6 +33,7 @@ fn begin(fault: &'static str, broker: &RabbitMq, size: &str) -> Option<Trial> {
         fault,
         transport: json!({"rabbitmq": vhost.settings()}),
         memory_counts: true,
+        padding: 1000,
         ..Plan::default()
     };
     let mut trial = Trial::prepare(plan, Recorder::of(&vhost));
@@ -42,14 +43,13 @@ fn begin(fault: &'static str, broker: &RabbitMq, size: &str) -> Option<Trial> {
 }
 
 #[test]
-#[ignore = "long: tests/faults/run"]
 fn full() {
     alone(|broker| {
         let fault = "Disk: 64 kB, full, while RabbitMQ is away for 60 s";
         let Some(mut trial) = begin(fault, broker, "size=64k") else {
             return;
         };
-        trial.suffer(lasting(60, 20), FAILS, || broker.kill());
+        trial.suffer(lasting(60, 8), FAILS, || broker.kill());
         trial.recover(|| broker.launch());
         trial.finish();
     });

@@ -2,6 +2,13 @@
 //!
 //! `tests/run` has a short selection; `tests/faults/run` has all of them, for as long as
 //! the promise says, and writes the table of `docs/reliability.md`.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `place` | the network namespace and the broker, for one test at a time |
+//! | `load` | what is sent meanwhile |
+//! | `trial` | a fault from its beginning to the account of it |
+//! | the others | the faults |
 
 #![allow(
     clippy::indexing_slicing,

@@ -74,9 +74,8 @@ fn lossy() {
     alone(|broker| {
         let (plan, recorder) = plan("Network: 30 % of the packets lost for 60 s", broker);
         let mut trial = Trial::start(plan, recorder);
-        trial.suffer_silently(lasting(60, 20), || {
-            packets("-m statistic --mode random --probability 0.3 -j DROP");
-        });
+        packets("-m statistic --mode random --probability 0.3 -j DROP");
+        pause(lasting(60, 20));
         trial.recover(all_pass);
         trial.finish();
     });
@@ -241,7 +240,8 @@ fn slow() {
             ..Plan::default()
         };
         let mut trial = Trial::start(plan, Recorder::of(&vhost));
-        trial.suffer_silently(lasting(60, 20), || way.delay.store(2000, Ordering::SeqCst));
+        way.delay.store(2000, Ordering::SeqCst);
+        pause(lasting(60, 20));
         trial.recover(|| way.delay.store(0, Ordering::SeqCst));
         trial.finish();
     });
