@@ -265,24 +265,25 @@ async fn deliver<L: Link>(
     batch: &Batch,
 ) -> Result<Vec<usize>, TransportError> {
     let mut delivery = pin!(link.results(&batch.results));
-    if let Ok(delivered) = timeout(PATIENCE, &mut delivery).await {
-        return delivered;
-    }
-    served.outbox.stall();
     let mut said = false;
-    loop {
-        if let Ok(delivered) = timeout(SEND, &mut delivery).await {
+    let mut silent = Duration::ZERO;
+    while silent < SEND {
+        if let Ok(delivered) = timeout(PATIENCE, &mut delivery).await {
             return delivered;
         }
+        served.outbox.stall();
+        silent += PATIENCE;
         let Some(why) = link.blocked() else {
-            return Err(TransportError::Silent(SEND));
+            continue;
         };
+        silent = Duration::ZERO;
         if !said {
             let data = json!({ "reason": why, "results": "are kept until it does" });
             served.log.warn("the broker takes nothing for now", data);
             said = true;
         }
     }
+    Err(TransportError::Silent(SEND))
 }
 
 async fn take_requests<R: Requests>(requests: &mut R, served: &Served) -> TransportError {

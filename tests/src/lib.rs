@@ -22,6 +22,7 @@
 //! | [`leash`] | ends what was started, however the tests end |
 //! | [`endpoint`] | a stand-in for Slack's webhook |
 //! | [`server`] | the test in the role of the Sensu server |
+//! | [`recorder`] | a Sensu server that comes back by itself and writes down what it gets |
 //! | [`program`] | our programs, run with settings of the test's own |
 //! | [`port`] | ports that nobody has |
 //! | [`gate`] | a command that runs for as long as the test wants |
@@ -60,6 +61,7 @@ pub mod part;
 pub mod port;
 pub mod program;
 pub mod rabbitmq;
+pub mod recorder;
 pub mod redis;
 pub mod room;
 // As the agent has it: the library's own would be built into the agent, too, as all

@@ -80,6 +80,12 @@ impl RabbitMq {
         Self::new(1)
     }
 
+    /// The same for so many tests, one after the other, each with a virtual host of its own.
+    #[must_use]
+    pub fn own_of(vhosts: usize) -> Option<Self> {
+        Self::new(vhosts)
+    }
+
     /// Two nodes of a cluster, running.
     #[must_use]
     pub fn cluster() -> Option<[Self; 2]> {
@@ -225,6 +231,13 @@ impl RabbitMq {
         let port = listener.local_addr().unwrap().port();
         self.configure(&format!("listeners.tcp.2 = ::1:{port}\n"));
         port
+    }
+
+    /// Has it listen at another address of this machine as well, on the same port. To be called
+    /// before the first launch.
+    pub fn listen_at(&self, address: Ipv4Addr) {
+        let port = self.port;
+        self.configure(&format!("listeners.tcp.2 = {address}:{port}\n"));
     }
 
     fn configure(&self, more: &str) {

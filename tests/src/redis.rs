@@ -37,6 +37,18 @@ impl Redis {
         Self::with(&format!("requirepass {PASSWORD}\n"))
     }
 
+    /// A server that keeps `keys` keys, and takes a millisecond for each when it starts again.
+    #[must_use]
+    pub fn that_loads_slowly(keys: u32) -> Option<Self> {
+        let server = Self::with(&format!(
+            "requirepass {PASSWORD}\nkey-load-delay 1000\n\
+             loading-process-events-interval-bytes 1024\nenable-debug-command yes\n"
+        ))?;
+        server.ask(&["DEBUG", "POPULATE", &keys.to_string()]);
+        server.ask(&["SAVE"]);
+        Some(server)
+    }
+
     /// A replica of this one.
     #[must_use]
     pub fn replica(&self) -> Option<Self> {
@@ -139,6 +151,29 @@ impl Redis {
         }
     }
 
+    /// Waits for its end, which it was asked for.
+    pub fn wait(&mut self) {
+        if let Some((mut child, mut leash)) = self.running.take() {
+            child.wait().unwrap();
+            leash.release();
+        }
+    }
+
+    /// Waits until it has its data and takes commands.
+    pub fn wait_until_loaded(&self) {
+        let client = Client::open(self.url(0)).unwrap();
+        let started = Instant::now();
+        let is_loaded = || {
+            let mut connection = client.get_connection()?;
+            let ping = redis::cmd("LLEN").arg("none").query::<u64>(&mut connection);
+            redis::RedisResult::Ok(ping.is_ok())
+        };
+        while !is_loaded().is_ok_and(|is_loaded| is_loaded) {
+            assert!(started.elapsed() < DEADLINE, "Redis loads for ever");
+            pause();
+        }
+    }
+
     /// Stops (`SIGSTOP`) or continues (`SIGCONT`) it.
     pub fn signal(&self, signal: Signal) {
         let (child, _) = self.running.as_ref().unwrap();
@@ -191,11 +226,16 @@ impl Redis {
         json!({"host": "127.0.0.1", "port": self.port, "password": PASSWORD})
     }
 
+    /// The URL of database `db`.
+    #[must_use]
+    pub fn url(&self, db: u8) -> String {
+        format!("redis://:{PASSWORD}@127.0.0.1:{}/{db}", self.port)
+    }
+
     /// Connects to database `db` in the role of the Sensu server.
     #[must_use]
     pub fn server(&self, db: u8) -> Server {
-        let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/{db}", self.port);
-        let client = Client::open(url).unwrap();
+        let client = Client::open(self.url(db)).unwrap();
         Server {
             connection: client.get_connection().unwrap(),
             db,

@@ -171,11 +171,20 @@ impl Room {
         reason = "most scripts are run for what they do"
     )]
     pub fn sh(&self, script: &str) -> String {
-        let output = run(self.command("/bin/bash").args(["-ec", script]));
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{script}\n{said}");
-        String::from_utf8(output.stdout).unwrap()
+        succeed(self.command("/bin/bash").args(["-ec", script]))
     }
+}
+
+/// Runs a script of bash's in the namespaces of this thread, which has to succeed.
+pub fn run_here(script: &str) {
+    succeed(Command::new("/bin/bash").args(["-ec", script]));
+}
+
+fn succeed(script: &mut Command) -> String {
+    let output = run(script);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script:?}\n{said}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 impl Drop for Room {

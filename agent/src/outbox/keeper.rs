@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 /// How many results are read from the disk at a time.
 const BATCH: usize = 64;
@@ -92,14 +92,20 @@ impl Keeper {
 
     /// Does what there is to do, for ever.
     pub(crate) async fn run(mut self) {
+        let mut again = Instant::now();
         loop {
-            if self.outbox.is_disk_failing() {
-                sleep(REST).await;
-                self.outbox.disk_may_work();
-            }
-            let work = self.outbox.work().await;
+            let is_failing = self.outbox.is_disk_failing();
+            // What is there is sent all the same, which makes room.
+            let work = tokio::select! {
+                work = self.outbox.work() => work,
+                () = sleep_until(again), if is_failing => {
+                    self.outbox.disk_may_work();
+                    continue;
+                }
+            };
             if let Err(why) = self.step(work).await {
                 self.complain(&why);
+                again = Instant::now() + REST;
             }
             self.outbox.worked();
         }
@@ -151,13 +157,15 @@ impl Keeper {
         self.show(&spool);
         self.spool = Some(spool);
         let name = |error: io::Error| format!("{}: {error}", self.dir.display());
+        // Whatever failed, what was read is to be sent.
+        let given = done.given.map(|Given { results, dropped }| {
+            self.outbox.dropped_from_disk(&dropped);
+            self.outbox.take_loaded(results);
+        });
         let written = done.written.map_err(name)?;
         let wrote = !written.is_empty();
         self.outbox.written(written);
-        let Given { results, dropped } = done.given.map_err(name)?;
-        self.outbox.dropped_from_disk(&dropped);
-        self.outbox.take_loaded(results);
-        done.noted.map_err(name)?;
+        given.and(done.noted).map_err(name)?;
         if wrote && self.said.take().is_some() {
             let data = json!({ "path": self.dir });
             self.log.info("results are written to the disk again", data);

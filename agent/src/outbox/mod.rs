@@ -367,7 +367,8 @@ impl Outbox {
         if batch.lane == Lane::Loaded {
             self.ration.borrow_mut().take(count);
         }
-        if delivered > 0 && returned.is_empty() && self.stalled.take() {
+        // Where nothing can be written there is no other way out for what waits.
+        if delivered > 0 && returned.is_empty() && (self.stalled.take() || self.is_disk_failing()) {
             self.release();
         }
         self.storable.notify_one();

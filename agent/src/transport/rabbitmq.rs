@@ -489,9 +489,10 @@ pub(crate) fn say(error: &lapin::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{Ipv4Addr, TcpStream};
     use std::time::Duration;
     use tokio::io::AsyncReadExt;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpSocket};
     use tokio::time::timeout;
 
     /// Threads of the client library in this process.
@@ -534,5 +535,24 @@ mod tests {
             }
         };
         timeout(Duration::from_secs(30), ended).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_answer_is_asked_anew_soon() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        // As many as wait to be accepted; the system does not answer the next.
+        let moment = Duration::from_millis(200);
+        let waiting = std::iter::from_fn(|| TcpStream::connect_timeout(&address, moment).ok());
+        let _waiting: Vec<_> = waiting.collect();
+        let broker = Broker {
+            port: address.port(),
+            ..Broker::default()
+        };
+        let mut rabbitmq = Rabbitmq::new(vec![broker], "one");
+        let error = rabbitmq.connect(&[]).await.err().unwrap().to_string();
+        assert!(error.contains("no answer within 8 s"), "{error}");
     }
 }

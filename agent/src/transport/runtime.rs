@@ -19,12 +19,16 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tokio::time::{Sleep, interval, sleep};
+use tokio::time::{Sleep, interval, sleep, timeout};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
 /// After how many milliseconds without the other kernel's word for what was sent a connection is
 /// dead. Heartbeats notice it as well, but not where what they would go behind is stuck.
 const UNACKNOWLEDGED: u32 = 20_000;
+
+/// How long a peer may take to answer the first packet. The system asks again after 1, 2, 4, 8 and
+/// 16 s: who waits for the last of these is back long after the network is.
+const REACH: Duration = Duration::from_secs(8);
 
 /// The runtime that calls this.
 #[must_use]
@@ -114,7 +118,11 @@ impl Reactor for Tokio {
         address: SocketAddr,
     ) -> impl Future<Output = io::Result<Compat<TcpStream>>> + Send + 'static {
         async move {
-            let stream = TcpStream::connect(address).await?;
+            let connected = timeout(REACH, TcpStream::connect(address)).await;
+            let stream = connected.map_err(|_| {
+                let what = format!("no answer within {} s", REACH.as_secs());
+                io::Error::new(io::ErrorKind::TimedOut, what)
+            })??;
             stream.set_nodelay(true)?;
             setsockopt(&stream, sockopt::TcpUserTimeout, &UNACKNOWLEDGED)?;
             setsockopt(&stream, sockopt::KeepAlive, &true)?;
