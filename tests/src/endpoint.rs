@@ -4,7 +4,7 @@
 //! fail, and would make the tests depend on a network. This one speaks HTTP, with
 //! or without TLS, on a port of the loopback interface that the system chooses,
 //! keeps what it got, and answers as it was told. The answers are those that Slack
-//! documents, and so is what it takes: see [`fault`].
+//! documents, and so is what it takes: see `fault`.
 
 use crate::DEADLINE;
 use crate::certificates::Certificates;

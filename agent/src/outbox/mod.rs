@@ -8,7 +8,7 @@
 //!
 //! While all is well a result is fresh: in memory, sent at once, and forgotten when the broker has
 //! confirmed that it is in a server's queue. When that takes too long the outbox is
-//! [stalled](Outbox::stall): what it has and what comes is written to the disk by the [`Keeper`],
+//! [stalled](Outbox::stall): what it has and what comes is written to the disk by the `Keeper`,
 //! and from there sent again, in its order, behind what is fresh. A result waits as well
 //! while others of its check do, so that no check's results change their order.
 
