@@ -167,7 +167,8 @@ impl Connection {
             },
             Kind::Tcp(mut tcp) => {
                 tcp.until = until;
-                tcp.tcp.shutdown(Shutdown::Write).map_err(Failure::Broken)?;
+                let ended = tcp.tcp.shutdown(Shutdown::Write);
+                ended.map_err(|error| failure(error, "take the lines", limit))?;
                 read_to_end(&mut tcp, limit)
             }
             Kind::Tls(mut tls) => {
@@ -176,7 +177,8 @@ impl Connection {
                 tls.flush()
                     .map_err(|error| failure(error, "take the lines", limit))?;
                 let tcp = &tls.sock.tcp;
-                tcp.shutdown(Shutdown::Write).map_err(Failure::Broken)?;
+                let ended = tcp.shutdown(Shutdown::Write);
+                ended.map_err(|error| failure(error, "take the lines", limit))?;
                 // Read as TLS: it may say that it refused us after the handshake, and an end
                 // without its farewell may be anybody's.
                 read_to_end(&mut tls, limit)
@@ -199,9 +201,11 @@ fn read_to_end(stream: &mut impl Read, limit: Duration) -> Result<(), Failure> {
 fn failure(error: io::Error, what: &'static str, limit: Duration) -> Failure {
     match error.kind() {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => Failure::Timeout { what, limit },
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => {
-            Failure::Closed
-        }
+        // The last where it is gone before we say that no more comes.
+        ErrorKind::ConnectionReset
+        | ErrorKind::BrokenPipe
+        | ErrorKind::UnexpectedEof
+        | ErrorKind::NotConnected => Failure::Closed,
         _ => match error
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<rustls::Error>())
