@@ -131,3 +131,33 @@ fn password_changed() {
         trial.finish();
     });
 }
+
+#[test]
+#[ignore = "long: tests/faults/run"]
+fn a_node_of_a_cluster_killed() {
+    alone(|_| {
+        let Some(mut nodes) = RabbitMq::cluster() else {
+            return;
+        };
+        let vhost = nodes[0].vhost();
+        let vhosts = [0, 1].map(|node| Vhost {
+            port: nodes[node].port(),
+            ..vhost.clone()
+        });
+        let both = [0, 1].map(|node| vhosts[node].settings());
+        let plan = Plan {
+            fault: "RabbitMQ: that node of a cluster of two killed which the agent uses",
+            transport: json!({ "rabbitmq": both }),
+            ..Plan::default()
+        };
+        let mut trial = Trial::start(plan, Recorder::of_any(&vhosts));
+        let connections = nodes[0].ctl(&["list_connections", "pid", "client_properties"]);
+        let mut lines = connections.lines();
+        let ours = lines.find(|line| line.contains("venus-agent"));
+        let used = usize::from(ours.unwrap().contains(nodes[1].name()));
+        // The other one is there.
+        trial.recover(|| nodes[used].kill());
+        trial.notice(LOST);
+        trial.finish();
+    });
+}

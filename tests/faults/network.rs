@@ -92,7 +92,7 @@ fn half_open() {
         broker.kill();
         broker.launch();
         trial.recover(all_pass);
-        trial.agent().stdout_line(LOST);
+        trial.notice(LOST);
         trial.finish();
     });
 }

@@ -213,6 +213,12 @@ impl Trial {
         self.ended = Some((ending, Instant::now()));
     }
 
+    /// Has the agent say `says` of a cause that has ended already.
+    pub(crate) fn notice(&mut self, says: &str) {
+        self.agent().stdout_line(says);
+        self.detected = self.ended.map(|(_, ended)| ended.elapsed());
+    }
+
     /// Ends the cause, which is the server.
     pub(crate) fn recover_by(&mut self, end: impl FnOnce(&Recorder)) {
         let ending = Instant::now();

@@ -64,10 +64,17 @@ impl Recorder {
     /// One in a virtual host.
     #[must_use]
     pub fn of(vhost: &Vhost) -> Self {
-        let uri = vhost.uri() + "?heartbeat=0";
+        Self::of_any(std::slice::from_ref(vhost))
+    }
+
+    /// One in a virtual host of a cluster, at any of its nodes.
+    #[must_use]
+    pub fn of_any(nodes: &[Vhost]) -> Self {
+        let uris = nodes.iter().map(|vhost| vhost.uri() + "?heartbeat=0");
+        let uris: Vec<String> = uris.collect();
         Self::start(move |heard, wish| {
             let current = Builder::new_current_thread().enable_all().build().unwrap();
-            current.block_on(record(&uri, &heard, wish));
+            current.block_on(record(&uris, &heard, wish));
         })
     }
 
@@ -144,8 +151,11 @@ impl Heard {
     }
 }
 
-async fn record(uri: &str, heard: &Mutex<Heard>, mut wish: watch::Receiver<Wish>) {
-    while *wish.borrow_and_update() != Wish::End {
+async fn record(uris: &[String], heard: &Mutex<Heard>, mut wish: watch::Receiver<Wish>) {
+    for uri in uris.iter().cycle() {
+        if *wish.borrow_and_update() == Wish::End {
+            return;
+        }
         // The broker may be away, and a connection may break: it is tried again.
         drop(listen(uri, heard, &mut wish).await);
         sleep(PAUSE).await;
