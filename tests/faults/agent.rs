@@ -37,7 +37,7 @@ fn killed_at_random_moments() {
         );
         let times = if is_whole() { 200 } else { 10 };
         for time in 1..=times {
-            pause(Duration::from_millis(fastrand::u64(0..1500)));
+            pause(Duration::from_millis(fastrand::u64(0..1000)));
             trial.kill();
             if time == times / 2 {
                 broker.kill();

@@ -49,7 +49,7 @@ fn full() {
         let Some(mut trial) = begin(fault, broker, "size=64k") else {
             return;
         };
-        trial.suffer(lasting(60, 8), FAILS, || broker.kill());
+        trial.suffer(lasting(60, 5), FAILS, || broker.kill());
         trial.recover(|| broker.launch());
         trial.finish();
     });

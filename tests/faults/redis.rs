@@ -34,6 +34,7 @@ fn stopped() {
 }
 
 #[test]
+#[ignore = "long: tests/faults/run"]
 fn killed() {
     alone(|_| {
         let Some(mut redis) = Redis::launch() else {
