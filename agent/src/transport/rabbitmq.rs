@@ -282,29 +282,30 @@ impl Link for RabbitmqLink {
     /// Hands all of them to the connection before it waits for any: one write
     /// and one wake-up of the client library's thread instead of one for each.
     async fn results(&self, results: &[Rc<CheckResult>]) -> Result<Vec<usize>, TransportError> {
-        let mut pending = Vec::with_capacity(results.len());
+        let fails = |what: String| TransportError::Broker {
+            broker: self.broker.clone(),
+            what,
+        };
         let mut payloads = Vec::with_capacity(results.len());
         for result in results {
             let payload = serde_json::to_vec(&**result).map_err(|error| {
-                let what = format!("result of {} is no JSON: {error}", result.name());
-                TransportError::Broker {
-                    broker: self.broker.clone(),
-                    what,
-                }
+                fails(format!("result of {} is no JSON: {error}", result.name()))
             })?;
-            pending.push(Box::pin(deliver(&self.results, payload.clone())));
             payloads.push(payload);
         }
-        let mut returned = Vec::new();
+        let deliveries = payloads.iter().enumerate();
+        let mut pending: Vec<_> = deliveries
+            .map(|(place, payload)| Box::pin(deliver(&self.results, place, payload)))
+            .collect();
+        let mut returned = Returned::default();
         poll_fn(|context| {
             let mut failed = None;
             pending.retain_mut(|deliver| match deliver.as_mut().poll(context) {
-                Poll::Ready(Ok(back)) => {
-                    returned.extend(back);
-                    false
-                }
-                Poll::Ready(Err(error)) => {
-                    failed = Some(error);
+                Poll::Ready(fate) => {
+                    match fate {
+                        Ok((place, confirmation)) => returned.note(place, confirmation),
+                        Err(error) => failed = Some(error),
+                    }
                     false
                 }
                 Poll::Pending => true,
@@ -316,12 +317,10 @@ impl Link for RabbitmqLink {
             }
         })
         .await?;
-        // The library may hand a message that came back to another one's confirmation.
-        let places = returned.iter().filter_map(|back| {
-            let is_it = |payload: &Vec<u8>| payload == back;
-            payloads.iter().position(is_it)
-        });
-        Ok(places.collect())
+        // What is not known to have arrived is sent again.
+        returned
+            .among(&payloads)
+            .ok_or_else(|| fails("it returned what was not sent".to_owned()))
     }
 
     fn blocked(&self) -> Option<&'static str> {
@@ -357,19 +356,50 @@ async fn publish(channel: &Channel, exchange: &str, payload: Vec<u8>) -> lapin::
     Ok(())
 }
 
-/// Sends a result, and waits for the broker's word that a queue has it; gives what came back.
-async fn deliver(channel: &Channel, payload: Vec<u8>) -> lapin::Result<Option<Vec<u8>>> {
+/// Sends the result at a place, and waits for the broker's word whether a queue has it.
+async fn deliver(
+    channel: &Channel,
+    place: usize,
+    payload: &[u8],
+) -> lapin::Result<(usize, Confirmation)> {
     let options = BasicPublishOptions {
         mandatory: true,
         ..BasicPublishOptions::default()
     };
-    match send(channel, RESULTS, &payload, options).await?.await? {
-        Confirmation::Ack(None) => Ok(None),
-        Confirmation::Ack(Some(back)) | Confirmation::Nack(Some(back)) => {
-            Ok(Some(back.delivery.data))
+    let sent = send(channel, RESULTS, payload, options).await?;
+    Ok((place, sent.await?))
+}
+
+/// What of a batch did not arrive.
+#[derive(Debug, Default)]
+struct Returned {
+    places: Vec<usize>,
+    payloads: Vec<Vec<u8>>,
+}
+
+impl Returned {
+    fn note(&mut self, place: usize, confirmation: Confirmation) {
+        let (is_taken, back) = match confirmation {
+            Confirmation::Ack(back) => (true, back),
+            Confirmation::Nack(back) => (false, back),
+            Confirmation::NotRequested => (false, None),
+        };
+        if !is_taken {
+            self.places.push(place);
         }
-        // It could not be put into the queue.
-        Confirmation::Nack(None) | Confirmation::NotRequested => Ok(Some(payload)),
+        // The library may hand what came back to the confirmation of another.
+        self.payloads.extend(back.map(|back| back.delivery.data));
+    }
+
+    /// The places of all of them; none if one is not of this batch.
+    fn among(self, batch: &[Vec<u8>]) -> Option<Vec<usize>> {
+        let mut places = self.places;
+        for back in self.payloads {
+            let mut alike = batch.iter().enumerate().filter(|(_, sent)| **sent == back);
+            let (place, _) = alike.find(|(place, _)| !places.contains(place))?;
+            places.push(place);
+        }
+        Some(places)
     }
 }
 
@@ -494,6 +524,23 @@ mod tests {
     use tokio::io::AsyncReadExt;
     use tokio::net::{TcpListener, TcpSocket};
     use tokio::time::timeout;
+
+    #[test]
+    fn of_results_that_are_alike_each_that_came_back_stays() {
+        let batch: Vec<Vec<u8>> = ["a", "b", "a", "a"].map(Into::into).into();
+        let returned = |payloads: &[&str]| {
+            let payloads = payloads.iter().map(|payload| (*payload).into());
+            let returned = Returned {
+                places: vec![0],
+                payloads: payloads.collect(),
+            };
+            returned.among(&batch)
+        };
+        assert_eq!(returned(&["a", "b"]), Some(vec![0, 2, 1]));
+        assert_eq!(returned(&["a", "a"]), Some(vec![0, 2, 3]));
+        assert_eq!(returned(&["c"]), None);
+        assert_eq!(returned(&["a", "a", "a"]), None);
+    }
 
     /// Threads of the client library in this process.
     fn library_threads() -> usize {
