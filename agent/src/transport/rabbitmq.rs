@@ -96,16 +96,53 @@ async fn connect(
     subscriptions: &[String],
 ) -> lapin::Result<(RabbitmqLink, RabbitmqRequests)> {
     let connection = open(broker, client, broker.heartbeat).await?;
-    let rare = broker.heartbeat.saturating_mul(RESULTS_HEARTBEAT_FACTOR);
-    let results_connection = open(broker, client, rare).await?;
-    let keepalives = connection.create_channel().await?;
-    let results = results_connection.create_channel().await?;
-    declare(&keepalives, KEEPALIVES, ExchangeKind::Direct).await?;
-    declare(&results, RESULTS, ExchangeKind::Direct).await?;
-    results
-        .confirm_select(ConfirmSelectOptions::default())
-        .await?;
+    // Side by side: on a long line it is the number of round trips that counts.
+    let (keepalives, (channel, consumers), (results_connection, results)) = tokio::try_join!(
+        exchange(&connection, KEEPALIVES),
+        subscribe(&connection, broker, client, subscriptions),
+        async {
+            let rare = broker.heartbeat.saturating_mul(RESULTS_HEARTBEAT_FACTOR);
+            let connection = open(broker, client, rare).await?;
+            let results = exchange(&connection, RESULTS).await?;
+            let options = ConfirmSelectOptions::default();
+            results.confirm_select(options).await?;
+            lapin::Result::Ok((connection, results))
+        },
+    )?;
+    let name = broker.to_string();
+    let events: Vec<Events> = vec![
+        Box::pin(connection.events_listener()),
+        Box::pin(results_connection.events_listener()),
+    ];
+    let requests = RabbitmqRequests {
+        broker: name.clone(),
+        consumers,
+        events,
+        _channel: channel,
+    };
+    let link = RabbitmqLink {
+        broker: name,
+        connections: [connection, results_connection],
+        keepalives,
+        results,
+    };
+    Ok((link, requests))
+}
 
+/// A channel, and an exchange to which it may send.
+async fn exchange(connection: &Connection, name: &str) -> lapin::Result<Channel> {
+    let channel = connection.create_channel().await?;
+    declare(&channel, name, ExchangeKind::Direct).await?;
+    Ok(channel)
+}
+
+/// A channel for the requests of all subscriptions.
+async fn subscribe(
+    connection: &Connection,
+    broker: &Broker,
+    client: &str,
+    subscriptions: &[String],
+) -> lapin::Result<(Channel, Vec<Consumer>)> {
     let channel = connection.create_channel().await?;
     channel
         .basic_qos(broker.prefetch, BasicQosOptions::default())
@@ -128,24 +165,7 @@ async fn connect(
             consumers.push(consume(&channel, queue).await?);
         }
     }
-    let name = broker.to_string();
-    let events: Vec<Events> = vec![
-        Box::pin(connection.events_listener()),
-        Box::pin(results_connection.events_listener()),
-    ];
-    let requests = RabbitmqRequests {
-        broker: name.clone(),
-        consumers,
-        events,
-        _channel: channel,
-    };
-    let link = RabbitmqLink {
-        broker: name,
-        connections: [connection, results_connection],
-        keepalives,
-        results,
-    };
-    Ok((link, requests))
+    Ok((channel, consumers))
 }
 
 /// The exchange of a subscription.
