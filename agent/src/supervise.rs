@@ -14,8 +14,7 @@ use crate::log::Log;
 use crate::outbox::{Keeper, Outbox};
 use crate::pipeline::Pipeline;
 use crate::schedule::subdued;
-use crate::settings::load::variable;
-use crate::settings::{Check, Current, Environment, Settings, Transport};
+use crate::settings::{Check, Current, Environment, Settings, Transport, venus};
 use crate::signals::{Asked, Signals};
 use crate::terminal::Terminal;
 use crate::transport::embedded::Embedded;
@@ -28,7 +27,6 @@ use std::cell::RefCell;
 use std::env;
 use std::io::{self, ErrorKind, IsTerminal};
 use std::os::fd::RawFd;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -43,8 +41,6 @@ const AFTER_STANDARD: RawFd = 3;
 const FAILED: u8 = 2;
 /// How long a stop waits for running checks, and then for their delivery.
 const STOP: Duration = Duration::from_secs(10);
-/// Where state is kept if nobody says where.
-const STATE: &str = "/var/lib/venus";
 /// How long it takes at most to write down what could not be delivered.
 const WRITE_DOWN: Duration = Duration::from_secs(2);
 /// How long a check that was killed takes to be gone.
@@ -113,12 +109,6 @@ struct Agent<'a> {
     sockets: RefCell<Option<Sockets>>,
 }
 
-/// Where systemd wants state to be; of several folders the first.
-fn state_dir(environment: &Environment) -> Option<PathBuf> {
-    let folders = variable(environment, "STATE_DIRECTORY")?;
-    folders.split(':').next().map(PathBuf::from)
-}
-
 /// Why the work proper ended.
 enum Ended {
     /// The agent is to end with this code.
@@ -146,7 +136,7 @@ impl<'a> Agent<'a> {
             child_environment.clone(),
         );
         let state = settings.get().venus.state_dir.clone();
-        let state = state.or_else(|| state_dir(environment));
+        let state = state.or_else(|| venus::state_dir(environment));
         let pipeline = Pipeline::new(
             Rc::clone(&settings),
             log.clone(),
@@ -216,13 +206,11 @@ impl<'a> Agent<'a> {
         if self.arguments.mode == Mode::Once || !has_broker || !spool.enabled {
             return;
         }
-        let dir = spool.dir.clone().or_else(|| state_dir(self.environment));
-        let dir = dir.unwrap_or_else(|| PathBuf::from(STATE));
         let keeper = Keeper::new(
             Rc::clone(&self.outbox),
             Rc::clone(&self.settings),
             self.log.clone(),
-            dir.join("spool").join(&settings.client.name),
+            spool.folder(self.environment, &settings.client.name),
         );
         spawn_local(keeper.await.run());
     }

@@ -2,7 +2,7 @@
 
 use super::agents_end::end_with_agent;
 use super::environment::Variables;
-use crate::settings::Client;
+use crate::settings::{Client, Invocation};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -26,54 +26,6 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How many times 8 KiB are read after a command's end: the largest pipe that
 /// Linux gives to a user, 1 MiB.
 const LAST_CHUNKS: usize = 128;
-
-/// What to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Invocation {
-    /// A command line for `sh -c`.
-    Shell(String),
-    /// A program and its arguments, which no shell sees.
-    Program(String, Vec<String>),
-}
-
-impl Invocation {
-    /// The attribute `command`: a text for the shell, or an array of the program and its arguments.
-    /// None for anything else.
-    #[must_use]
-    pub fn of(command: &Value) -> Option<Self> {
-        if let Value::String(line) = command {
-            return Some(Self::Shell(line.clone()));
-        }
-        let words = command.as_array()?.iter();
-        let words: Option<Vec<String>> =
-            words.map(|word| Some(word.as_str()?.to_owned())).collect();
-        let mut words = words?.into_iter();
-        Some(Self::Program(words.next()?, words.collect()))
-    }
-
-    fn command(&self) -> Command {
-        match self {
-            Self::Shell(line) => {
-                let mut command = Command::new("sh");
-                command.arg("-c").arg(line);
-                command
-            }
-            Self::Program(program, arguments) => {
-                let mut command = Command::new(program);
-                command.args(arguments);
-                command
-            }
-        }
-    }
-
-    /// Why it does not start.
-    fn failure(&self, error: &io::Error) -> String {
-        match self {
-            Self::Shell(_) => format!("Unexpected error: {error}"),
-            Self::Program(program, _) => format!("Unexpected error: {program}: {error}"),
-        }
-    }
-}
 
 /// What a command may take.
 #[derive(Debug, Clone, Copy)]
@@ -125,16 +77,16 @@ impl Groups {
 /// Never fails: what prevents a command from starting is an execution with
 /// status 3, one that overruns its limit has status 2, as Sensu has it.
 pub async fn run_command(
-    command: &Invocation,
+    invocation: &Invocation,
     variables: &Variables,
     input: Option<impl AsRef<[u8]>>,
     limits: Limits,
     groups: &Groups,
 ) -> Execution {
     let started = Instant::now();
-    let (output, status) = match start(command, variables, input.is_some(), limits) {
+    let (output, status) = match start(invocation, variables, input.is_some(), limits) {
         Ok((child, output)) => run(child, output, input, limits, groups).await,
-        Err(error) => (command.failure(&error), 3),
+        Err(error) => (failure(invocation, &error), 3),
     };
     Execution {
         output,
@@ -143,15 +95,38 @@ pub async fn run_command(
     }
 }
 
+fn command(invocation: &Invocation) -> Command {
+    match invocation {
+        Invocation::Shell(line) => {
+            let mut command = Command::new("sh");
+            command.arg("-c").arg(line);
+            command
+        }
+        Invocation::Program(program, arguments) => {
+            let mut command = Command::new(program);
+            command.args(arguments);
+            command
+        }
+    }
+}
+
+/// Why it does not start.
+fn failure(invocation: &Invocation, error: &io::Error) -> String {
+    match invocation {
+        Invocation::Shell(_) => format!("Unexpected error: {error}"),
+        Invocation::Program(program, _) => format!("Unexpected error: {program}: {error}"),
+    }
+}
+
 /// Starts it. Both its outputs are one pipe, so that lines keep their order.
 fn start(
-    command: &Invocation,
+    invocation: &Invocation,
     variables: &Variables,
     wants_input: bool,
     limits: Limits,
 ) -> io::Result<(Child, pipe::Receiver)> {
     let (reader, writer) = io::pipe()?;
-    let mut command = command.command();
+    let mut command = command(invocation);
     command
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(if wants_input {

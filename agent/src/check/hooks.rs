@@ -1,10 +1,10 @@
 //! Hooks: commands that run because of a check's status.
 
-use super::command::{Groups, Invocation, Limits, input, rounded, run_command};
+use super::command::{Groups, Limits, input, rounded, run_command};
 use super::environment::Variables;
 use super::tokens::Tokens;
 use crate::clock;
-use crate::settings::Settings;
+use crate::settings::{Invocation, Settings};
 use serde_json::{Value, json};
 use std::time::Duration;
 use venus_event::{Attributes, Severity};

@@ -16,7 +16,7 @@ mod tokens;
 
 pub(crate) use builtin::Collectors;
 pub use builtin::builtin_checks;
-pub use command::{Execution, Groups, Invocation, Limits, run_command};
+pub use command::{Execution, Groups, Limits, run_command};
 pub use environment::{ChildEnvironment, Variables};
 pub(crate) use orphans::reap_orphans;
 pub use runner::Runner;

@@ -1,7 +1,7 @@
 //! Runs checks, whoever wants them run, and puts their results into the outbox.
 
 use super::builtin::{BuiltinError, Collected, Collectors};
-use super::command::{Groups, Invocation, Limits, input, rounded, run_command};
+use super::command::{Groups, Limits, input, rounded, run_command};
 use super::context::Context;
 use super::environment::ChildEnvironment;
 use super::hooks::run_hook;
@@ -9,8 +9,7 @@ use super::tokens::{has_tokens, substituted};
 use crate::clock;
 use crate::log::{Level, Log};
 use crate::outbox::{Outbox, Receipt};
-use crate::settings::check::is_command;
-use crate::settings::{Current, Settings};
+use crate::settings::{Current, Invocation, Settings};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -140,11 +139,10 @@ impl Runner {
         let Some(command) = check.get("command") else {
             return self.run_extension(check);
         };
-        if !is_command(command) {
+        if !Invocation::is_valid(command) {
             let data = json!({ "check": check });
-            let message =
-                "check command must be a string, or an array of strings none of which is empty";
-            return self.log.error(message, data);
+            let message = format!("check command {}", Invocation::FORM);
+            return self.log.error(&message, data);
         }
         if self.settings.get().client.safe_mode && !defined {
             refuse(&mut check, "Check is not locally defined (safe mode)");

@@ -6,6 +6,7 @@ mod node;
 mod rabbitmq;
 mod redis;
 mod report;
+mod spool;
 
 use crate::cli::Arguments;
 use crate::host;
@@ -46,6 +47,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment, json: bool) 
 
 async fn examine(settings: &Settings, environment: &Environment, report: &mut Report) {
     node::examine(settings, environment, report).await;
+    spool::examine(settings, environment, report);
     let client = &settings.client;
     match &settings.transport {
         Transport::Embedded => report.ok("broker", "none in the settings: none is needed"),

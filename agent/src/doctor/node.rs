@@ -1,14 +1,14 @@
 //! This node: who it is, what it runs, its sockets, devices and programs.
 
 use super::report::Report;
-use crate::check::{ChildEnvironment, Collectors, Invocation, builtin_checks, substituted};
+use super::spool::may_be_made;
+use crate::check::{ChildEnvironment, Collectors, builtin_checks, substituted};
 use crate::clock;
 use crate::local::Peers;
 use crate::schedule::Recurrence;
 use crate::settings::client::{Socket, UnixSocket, is_shared};
 use crate::settings::handler::Kind;
-use crate::settings::{Check, Environment, Settings};
-use nix::unistd::{AccessFlags, access};
+use crate::settings::{Check, Environment, Invocation, Settings};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
@@ -44,6 +44,10 @@ pub(super) async fn examine(settings: &Settings, environment: &Environment, repo
         if let Kind::Pipe(command) = &handler.kind {
             report_program("handlers", &handler.name, program(command, path), report);
         }
+    }
+    for mutator in &settings.mutators {
+        let found = program(&mutator.command, path);
+        report_program("mutators", &mutator.name, found, report);
     }
     sockets(settings, report).await;
     collectors(settings, report);
@@ -99,12 +103,7 @@ fn examine_check(check: &Check, settings: &Settings, path: &OsStr, report: &mut 
     let command = definition.get("command").and_then(Invocation::of);
     let extension = definition.get("extension").and_then(Value::as_str);
     match (command, extension) {
-        (Some(Invocation::Shell(line)), _) => {
-            report_program(AREA, &name, program(&line, path), report);
-        }
-        (Some(Invocation::Program(program, _)), _) => {
-            report_program(AREA, &name, find(&program, path), report);
-        }
+        (Some(command), _) => report_program(AREA, &name, program(&command, path), report),
         (None, Some(extension)) if registry::find(extension).is_none() => {
             let what = "venus-agent has no such check extension, and runs none written in Ruby";
             report.fail(AREA, format!("{name}: {extension}: {what}"));
@@ -116,21 +115,25 @@ fn examine_check(check: &Check, settings: &Settings, path: &OsStr, report: &mut 
     }
 }
 
-/// The program that a shell command begins with.
+/// The program that a command begins with.
 enum Program {
-    /// Where the shell finds it.
+    /// Where it is found.
     Found(String),
     Missing(String),
     /// The command begins with something that only a shell can tell.
     Unknown,
 }
 
-fn program(command: &str, path: &OsStr) -> Program {
+fn program(command: &Invocation, path: &OsStr) -> Program {
+    let line = match command {
+        Invocation::Shell(line) => line,
+        Invocation::Program(program, _) => return find(program, path),
+    };
     let assigned = |word: &&str| {
         let parts = word.split_once('=');
         parts.is_some_and(|(name, value)| is_plain(name) && (value.is_empty() || is_plain(value)))
     };
-    let mut words = command.split_whitespace().skip_while(assigned);
+    let mut words = line.split_whitespace().skip_while(assigned);
     let Some(word) = words.next().filter(|word| is_plain(word)) else {
         return Program::Unknown;
     };
@@ -235,20 +238,19 @@ async fn unix_socket(socket: &UnixSocket, report: &mut Report) {
                 ErrorKind::NotFound | ErrorKind::ConnectionRefused
             ) =>
         {
-            let folder = socket.path.parent().unwrap_or(&socket.path);
             // An agent makes the folder itself.
-            let folder = if folder.exists() {
-                Some(folder)
-            } else {
-                folder.parent()
-            };
-            match folder.map(|folder| access(folder, AccessFlags::W_OK)) {
-                Some(Err(error)) => {
-                    let todo =
-                        "give the agent's user a folder there (RuntimeDirectory=venus in its unit)";
-                    report.fail(AREA, format!("{path}: {}: {todo}", error.desc()));
+            match may_be_made(socket.path.parent().unwrap_or(&socket.path)) {
+                Err((place, error)) => {
+                    let what = format!("{path}: {}: {}", place.display(), error.desc());
+                    let unit = if socket.path.starts_with("/run/venus") {
+                        " (RuntimeDirectory=venus in its unit)"
+                    } else {
+                        ""
+                    };
+                    let to_do = format!("give the agent's user a folder there{unit}");
+                    report.fail(AREA, format!("{what}: {to_do}"));
                 }
-                Some(Ok(())) | None => report.ok(AREA, format!("{path} is free")),
+                Ok(()) => report.ok(AREA, format!("{path} is free")),
             }
         }
         Ok(Err(error)) => report.fail(AREA, format!("{path}: {error}")),

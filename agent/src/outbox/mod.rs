@@ -32,6 +32,7 @@ use venus_event::CheckResult;
 pub(crate) use entry::{Dropped, Kept, Receipt};
 pub(crate) use keeper::Keeper;
 pub use spool::Bounds;
+pub(crate) use spool::is_kept_by_an_agent;
 
 /// How many bytes of results are kept in memory while they can be neither sent nor written.
 const MAX_BYTES: usize = 16 << 20;
@@ -198,6 +199,14 @@ impl Outbox {
     /// Whether half of the memory for results would be free still with it.
     pub(crate) fn leaves_half(&self, result: &CheckResult) -> bool {
         self.bytes.get() + OVERHEAD + weight_of_all(&result.check) <= MAX_BYTES / 2
+    }
+
+    /// When the oldest that is here or on the disk was made, seconds since the epoch.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        let queues = [&self.fresh, &self.waiting, &self.loaded];
+        let first = queues.map(|queue| queue.borrow().front().map(|entry| entry.head.made));
+        let all = first.into_iter().chain([self.on_disk.get().oldest]);
+        all.flatten().min()
     }
 
     fn count<T>(&self, count: impl FnOnce(&mut Counters) -> T) -> T {

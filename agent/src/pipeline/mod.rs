@@ -9,13 +9,13 @@ mod memory;
 
 pub use event::{Checks, News};
 
-use crate::check::{ChildEnvironment, Execution, Groups, Invocation, Limits, run_command};
+use crate::check::{ChildEnvironment, Execution, Groups, Limits, run_command};
 use crate::clock;
 use crate::keepalive;
 use crate::log::Log;
 use crate::settings::handler::Kind;
 use crate::settings::venus::METRICS_HANDLER;
-use crate::settings::{Current, Filter, Handler, Mutator, Settings};
+use crate::settings::{Current, Filter, Handler, Invocation, Mutator, Settings};
 use graphite::{Graphite, Reports};
 use input::Input;
 use memory::Memory;
@@ -341,7 +341,7 @@ impl Pipeline {
         }
     }
 
-    async fn run_pipe(&self, handler: &Handler, command: &str, input: Input) {
+    async fn run_pipe(&self, handler: &Handler, command: &Invocation, input: Input) {
         let done = self.run_command(command, handler.timeout, Some(input));
         let done = done.await;
         let data = json!({
@@ -358,7 +358,7 @@ impl Pipeline {
 
     async fn run_command(
         &self,
-        command: &str,
+        command: &Invocation,
         time: Duration,
         input: Option<impl AsRef<[u8]>>,
     ) -> Execution {
@@ -369,8 +369,7 @@ impl Pipeline {
             ends_with_agent: false,
         };
         let variables = self.environment.variables(&settings);
-        let command = Invocation::Shell(command.to_owned());
-        run_command(&command, &variables, input, limits, &self.groups).await
+        run_command(command, &variables, input, limits, &self.groups).await
     }
 
     /// Waits until no handler is running, and Carbon has what it was to get.

@@ -1,6 +1,7 @@
 //! `checks`: what this node runs.
 
 use super::client::handlers;
+use super::invocation::Invocation;
 use super::reader::{Reader, is_name};
 use crate::schedule::{self, DAYS, Recurrence, TimeOfDay};
 use croner::Cron;
@@ -36,7 +37,7 @@ impl Check {
                 "check name cannot contain spaces or special characters: {name:?}"
             ));
         }
-        read_command(reader);
+        Invocation::read(reader);
         reader.string("extension");
         if reader.get("command").is_some() == reader.get("extension").is_some() {
             reader.complain("either check command or extension must be set".to_owned());
@@ -63,27 +64,6 @@ impl Check {
             recurrence: cron.or(every).filter(|_| standalone && publish),
             builtin: false,
         }
-    }
-}
-
-/// A text for the shell, or an array of a program and its arguments.
-fn read_command(reader: &mut Reader<'_>) {
-    match reader.get("command") {
-        Some(Value::Array(words)) if words.is_empty() => {
-            reader.problem("command", "must have a program in its array");
-        }
-        Some(Value::Array(_)) => _ = reader.strings("command"),
-        Some(_) | None => _ = reader.string("command"),
-    }
-}
-
-/// The same of a check that the server asks for.
-pub(crate) fn is_command(command: &Value) -> bool {
-    let is_word = |word: &Value| word.as_str().is_some_and(|word| !word.is_empty());
-    match command {
-        Value::String(_) => true,
-        Value::Array(words) => !words.is_empty() && words.iter().all(is_word),
-        _ => false,
     }
 }
 
@@ -161,10 +141,7 @@ fn read_hooks(hooks: &mut Reader<'_>) {
             );
         }
         if let Some(mut hook) = hooks.child(name) {
-            if hook.get("command").is_none() {
-                hook.problem("command", "must be a string");
-            }
-            read_command(&mut hook);
+            Invocation::read_required(&mut hook);
             hook.number("timeout");
             hook.boolean("stdin");
         }

@@ -9,6 +9,9 @@ use venus_event::{Attributes, redact};
 /// Where the Unix socket is, unless the settings say otherwise.
 const UNIX_SOCKET: &str = "/run/venus/agent.sock";
 
+/// How long its path may be: `sun_path` of unix(7) less the 0 at its end, in bytes.
+const LONGEST_PATH: usize = 107;
+
 /// The client's settings.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -233,11 +236,6 @@ fn number(socket: &mut Reader<'_>, key: &str) -> Option<usize> {
     number.and_then(|number| usize::try_from(number).ok())
 }
 
-fn rate(socket: &mut Reader<'_>) -> Option<u32> {
-    let rate = socket.positive("max_rate")?;
-    Some(u32::try_from(rate).unwrap_or(u32::MAX))
-}
-
 fn read_socket(socket: &mut Reader<'_>, default: Socket) -> Socket {
     Socket {
         enabled: socket.boolean("enabled").unwrap_or(default.enabled),
@@ -245,7 +243,7 @@ fn read_socket(socket: &mut Reader<'_>, default: Socket) -> Socket {
         port: socket.port("port").unwrap_or(default.port),
         max_size: number(socket, "max_size").unwrap_or(default.max_size),
         max_connections: number(socket, "max_connections").unwrap_or(default.max_connections),
-        max_rate: rate(socket).unwrap_or(default.max_rate),
+        max_rate: socket.count("max_rate").unwrap_or(default.max_rate),
     }
 }
 
@@ -271,13 +269,17 @@ fn read_unix_socket(part: &mut Reader<'_>) -> Option<UnixSocket> {
     if !path.is_absolute() {
         part.problem("path", "must begin with /");
     }
+    if path.as_os_str().len() > LONGEST_PATH {
+        let message = format!("must have at most {LONGEST_PATH} bytes (unix(7))");
+        part.problem("path", &message);
+    }
     let socket = UnixSocket {
         path,
         users: owned(part.strings("users")),
         groups: owned(part.strings("groups")),
         max_size: number(part, "max_size").unwrap_or(default.max_size),
         max_connections: number(part, "max_connections").unwrap_or(default.max_connections),
-        max_rate: rate(part).unwrap_or(default.max_rate),
+        max_rate: part.count("max_rate").unwrap_or(default.max_rate),
     };
     enabled.then_some(socket)
 }

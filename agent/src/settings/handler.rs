@@ -1,6 +1,7 @@
 //! `handlers`: who is told, when the agent is its own server.
 
 use super::check::read_windows;
+use super::invocation::Invocation;
 use super::reader::{Reader, is_name};
 use serde_json::Value;
 use std::time::Duration;
@@ -30,8 +31,8 @@ pub struct Handler {
 /// How a handler is told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
-    /// A shell command that gets it on its standard input.
-    Pipe(String),
+    /// A command that gets it on its standard input.
+    Pipe(Invocation),
     /// A connection to this host and port that it is written to.
     Tcp(String, u16),
     /// A datagram to this host and port.
@@ -58,7 +59,7 @@ impl Handler {
             ));
         }
         let kind = match reader.required_string("type")? {
-            "pipe" => Kind::Pipe(reader.required_string("command")?.to_owned()),
+            "pipe" => Kind::Pipe(Invocation::read_required(reader)?),
             "tcp" => {
                 let (host, port) = socket(reader)?;
                 Kind::Tcp(host, port)
@@ -198,8 +199,8 @@ fn ruby(attributes: &Value) -> Option<&str> {
 pub struct Mutator {
     /// Name, by which handlers choose it.
     pub name: String,
-    /// A shell command that gets the event and prints what the handler gets.
-    pub command: String,
+    /// A command that gets the event and prints what the handler gets.
+    pub command: Invocation,
     /// After this long it is given up.
     pub timeout: Duration,
 }
@@ -207,11 +208,11 @@ pub struct Mutator {
 impl Mutator {
     /// Reads one entry of `mutators`; none where it is wrong.
     pub fn read(name: &str, reader: &mut Reader<'_>) -> Option<Self> {
-        let command = reader.required_string("command");
+        let command = Invocation::read_required(reader);
         let timeout = reader.seconds("timeout").unwrap_or(DEFAULT_TIMEOUT);
         Some(Self {
             name: name.to_owned(),
-            command: command?.to_owned(),
+            command: command?,
             timeout,
         })
     }

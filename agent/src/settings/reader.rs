@@ -131,6 +131,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A whole number above 0 that 32 bits hold.
+    pub fn count(&mut self, key: &str) -> Option<u32> {
+        let count = u32::try_from(self.positive(key)?);
+        if count.is_err() {
+            self.problem(key, &format!("must be at most {}", u32::MAX));
+        }
+        count.ok()
+    }
+
     /// A TCP or UDP port, 1 to 65535.
     pub fn port(&mut self, key: &str) -> Option<u16> {
         let number = self.integer(key)?;

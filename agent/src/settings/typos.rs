@@ -30,6 +30,27 @@ const CLIENT: [&str; 15] = [
     "unix_socket",
     "version",
 ];
+/// Of `client.socket`. What only this agent has, such as `client.unix_socket`, takes no others at all.
+const SOCKET: [&str; 6] = [
+    "enabled",
+    "bind",
+    "port",
+    "max_size",
+    "max_connections",
+    "max_rate",
+];
+const HTTP_SOCKET: [&str; 9] = [
+    "enabled",
+    "bind",
+    "port",
+    "max_size",
+    "max_connections",
+    "max_rate",
+    "user",
+    "password",
+    "protect_all_endpoints",
+];
+const KEEPALIVE: [&str; 3] = ["handler", "handlers", "thresholds"];
 const CHECK: [&str; 29] = [
     "name",
     "type",
@@ -105,7 +126,12 @@ pub fn find(settings: &Attributes) -> Vec<Typo> {
             look(place, object, known, &mut typos);
         }
     };
-    part("client", settings.get("client"), &CLIENT);
+    let client = settings.get("client");
+    part("client", client, &CLIENT);
+    let of_client = |key: &str| client.and_then(|client| client.get(key));
+    part("client.socket", of_client("socket"), &SOCKET);
+    part("client.http_socket", of_client("http_socket"), &HTTP_SOCKET);
+    part("client.keepalive", of_client("keepalive"), &KEEPALIVE);
     match settings.get("rabbitmq") {
         Some(Value::Array(brokers)) => brokers
             .iter()
@@ -160,7 +186,9 @@ mod tests {
         let Value::Object(settings) = json!({
             "chekcs": {},
             "slack": {},
-            "client": {"subscriptons": [], "owner": "x", "rack": "r1", "names": 1, "name": "n"},
+            "client": {"subscriptons": [], "owner": "x", "rack": "r1", "names": 1, "name": "n",
+                "socket": {"max_rat": 5, "port": 3030}, "http_socket": {"usr": "x", "colour": "red"},
+                "keepalive": {"treshold": {}}},
             "checks": {"disk": {"comand": "x", "intervall": 5, "team": "hpc", "tags": [],
                 "context": ["container", "pods"]}},
             "rabbitmq": [{"pasword": "x", "tls": false}],
@@ -173,6 +201,8 @@ mod tests {
             .collect();
         let expected = [
             ("client", "subscriptons", "subscriptions"),
+            ("client.socket", "max_rat", "max_rate"),
+            ("client.keepalive", "treshold", "thresholds"),
             ("rabbitmq", "pasword", "password"),
             ("checks.disk", "comand", "command"),
             ("checks.disk", "intervall", "interval"),

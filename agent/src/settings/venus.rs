@@ -1,5 +1,6 @@
 //! `venus`: what only this agent has.
 
+use super::load::{Environment, variable};
 use super::reader::Reader;
 use crate::outbox::Bounds;
 use serde_json::Value;
@@ -13,6 +14,11 @@ use venus_event::Attributes;
 
 /// The handler of the built-in checks, unless others are set. Nobody has to have it.
 pub const METRICS_HANDLER: &str = "graphite";
+
+/// Where state is kept if nobody says where.
+const STATE: &str = "/var/lib/venus";
+/// The smallest spool, which takes the largest result, in bytes.
+const SMALLEST: u64 = 1 << 20;
 
 /// The agent's own settings.
 #[derive(Debug, Clone)]
@@ -58,10 +64,26 @@ pub struct Spool {
     pub rate: u32,
 }
 
+/// Where systemd wants state to be; of several folders the first.
+#[must_use]
+pub fn state_dir(environment: &Environment) -> Option<PathBuf> {
+    let folders = variable(environment, "STATE_DIRECTORY")?;
+    folders.split(':').next().map(PathBuf::from)
+}
+
 impl Spool {
+    /// Where the results of this client are kept.
+    #[must_use]
+    pub fn folder(&self, environment: &Environment, client: &str) -> PathBuf {
+        let dir = self.dir.clone().or_else(|| state_dir(environment));
+        let dir = dir.unwrap_or_else(|| PathBuf::from(STATE));
+        dir.join("spool").join(client)
+    }
+
     fn read(reader: &mut Reader<'_>) -> Self {
+        let switched = reader.get("spool").and_then(Value::as_bool);
         let mut spool = Self {
-            enabled: reader.get("spool") != Some(&Value::Bool(false)),
+            enabled: switched.unwrap_or(true),
             dir: None,
             bounds: Bounds {
                 age: Duration::from_hours(24),
@@ -69,25 +91,52 @@ impl Spool {
             },
             rate: 20,
         };
-        if !spool.enabled {
+        if switched.is_some() {
+            return spool;
+        }
+        if !matches!(reader.get("spool"), None | Some(Value::Object(_))) {
+            reader.problem("spool", "must be a hash, or false for none");
             return spool;
         }
         let Some(mut reader) = reader.child("spool") else {
             return spool;
         };
         reader.only(&["dir", "age", "bytes", "rate"]);
-        spool.dir = reader.string("dir").map(PathBuf::from);
-        if let Some(age) = reader.positive("age") {
-            spool.bounds.age = Duration::from_secs(age);
+        spool.dir = folder(&mut reader, "dir");
+        if let Some(age) = duration(&mut reader, "age") {
+            spool.bounds.age = age;
         }
         if let Some(bytes) = reader.positive("bytes") {
+            if bytes < SMALLEST {
+                let message = format!("must be {SMALLEST} or more, as one result may have as many");
+                reader.problem("bytes", &message);
+            }
             spool.bounds.bytes = bytes;
         }
-        if let Some(rate) = reader.positive("rate") {
-            spool.rate = u32::try_from(rate).unwrap_or(u32::MAX);
+        if let Some(rate) = reader.count("rate") {
+            spool.rate = rate;
         }
         spool
     }
+}
+
+/// Whole seconds above 0, which a text such as `24h` has become by now.
+fn duration(reader: &mut Reader<'_>, key: &str) -> Option<Duration> {
+    if !reader.get(key)?.is_i64() {
+        let message = "must be whole seconds, or a duration such as 30s or 24h";
+        reader.problem(key, message);
+        return None;
+    }
+    reader.positive(key).map(Duration::from_secs)
+}
+
+/// A folder that is the same one wherever the agent is started.
+fn folder(reader: &mut Reader<'_>, key: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(reader.string(key)?);
+    if !path.is_absolute() {
+        reader.problem(key, "must begin with /");
+    }
+    Some(path)
 }
 
 impl Venus {
@@ -115,7 +164,7 @@ impl Venus {
         let default = Roots::default();
         Self {
             builtin_checks: reader.boolean("builtin_checks").unwrap_or(embedded),
-            interval: Duration::from_secs(reader.positive("interval").unwrap_or(10)),
+            interval: duration(reader, "interval").unwrap_or(Duration::from_secs(10)),
             handlers: reader
                 .strings("handlers")
                 .unwrap_or_else(|| vec![METRICS_HANDLER])
@@ -137,7 +186,7 @@ impl Venus {
                 sys: reader.string("sys_path").map_or(default.sys, PathBuf::from),
                 dev: reader.string("dev_path").map_or(default.dev, PathBuf::from),
             },
-            state_dir: reader.string("state_dir").map(PathBuf::from),
+            state_dir: folder(reader, "state_dir"),
             spool: Spool::read(reader),
         }
     }

@@ -32,6 +32,12 @@ pub enum SourceError {
         /// What the system says.
         error: io::Error,
     },
+    /// Something among the files of a directory that is none, and could be read for ever.
+    #[error("{} is no file: move it out of the directory of settings", path.display())]
+    NotAFile {
+        /// The pipe, socket or device.
+        path: PathBuf,
+    },
     /// A file that is not JSON.
     #[error("{} is not JSON: {error}", path.display())]
     NotJson {
@@ -158,10 +164,19 @@ fn json_files(
             .extension()
             .is_some_and(|extension| extension == "json")
         {
+            if path.metadata().is_ok_and(|found| !found.is_file()) && !is_null(&path) {
+                return Err(SourceError::NotAFile { path });
+            }
             found.push(path);
         }
     }
     Ok(())
+}
+
+/// Whether it is a link to `/dev/null`, by which a file is masked.
+fn is_null(path: &Path) -> bool {
+    path.canonicalize()
+        .is_ok_and(|target| target == Path::new("/dev/null"))
 }
 
 /// One file: a JSON object, perhaps behind a UTF-8 byte order mark; an empty
@@ -254,6 +269,18 @@ mod tests {
             .map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap())
             .collect();
         assert_eq!(names, ["a.json", "b/c.json", "z.json"]);
+    }
+
+    #[test]
+    fn a_pipe_among_the_files_is_an_error_and_a_link_to_null_an_empty_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("b.json");
+        std::os::unix::fs::symlink("/dev/null", dir.path().join("a.json")).unwrap();
+        assert!(read_path(dir.path()).unwrap().is_empty());
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let message = read_path(dir.path()).unwrap_err().to_string();
+        assert!(message.contains("b.json is no file"), "{message}");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! `venus-agent doctor`.
 
 use serde_json::{Value, json};
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Output;
 use venus_tests::certificates::Certificates;
 use venus_tests::fixture;
@@ -158,6 +160,31 @@ fn a_broker_is_examined_step_by_step_and_left_as_it_was() {
     ] {
         assert_complains(&with(changes), expected);
     }
+}
+
+#[test]
+fn the_folder_where_results_wait_is_examined() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |place: &Path| {
+        let mut settings = settings(&json!({"rabbitmq": {"host": "127.0.0.1", "port": 1}}));
+        settings["venus"]["spool"] = json!({"dir": place});
+        settings
+    };
+    let no_broker = "address: 127.0.0.1:1: Connection refused";
+    assert_complains(&at(&dir.path().join("new")), &[no_broker]);
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let no_folder = format!("spool/one: {}: Not a directory", file.display());
+    assert_complains(&at(&file), &[&no_folder, no_broker]);
+
+    fs::create_dir_all(dir.path().join("spool/one")).unwrap();
+    let settings = at(dir.path());
+    let _agent = Running::agent(&settings);
+    wait_until(|| {
+        let report = doctor(&settings, &["--json"]);
+        let report = String::from_utf8_lossy(&report.stdout).into_owned();
+        report.contains("spool/one is kept by an agent that runs")
+    });
 }
 
 #[test]

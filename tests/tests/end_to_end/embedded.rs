@@ -365,15 +365,18 @@ fn i_a_mutator_makes_what_the_handler_gets_and_one_that_fails_gives_it_nothing()
         json!({"type": "pipe", "mutator": mutator, "command": command})
     };
     let mut settings = only(&json!({
-        "command": "echo down; exit 2", "handlers": ["output", "words", "never", "nobody"],
+        "command": "echo down; exit 2", "handlers": ["output", "words", "never", "nobody", "array"],
     }));
     settings["handlers"] = json!({
         "output": writes("output", "only_check_output"), "words": writes("words", "words"),
         "never": writes("never", "fails"), "nobody": writes("nobody", "missing"),
+        // No shell sees either of its commands, so that a blank is no end of a word.
+        "array": {"type": "pipe", "mutator": "array", "command": ["tee", told("an array")]},
     });
     settings["mutators"] = json!({
         "words": {"command": "grep -o occurrences_watermark..1"},
         "fails": {"command": "echo oh no; exit 1"},
+        "array": {"command": ["grep", "-o", "\"output\":\"[^,]*\\|no such"]},
     });
     let (mut command, _dir) = program::agent(&settings);
     let output = program::run(command.arg("--once"));
@@ -382,6 +385,10 @@ fn i_a_mutator_makes_what_the_handler_gets_and_one_that_fails_gives_it_nothing()
     assert_eq!(
         fs::read_to_string(told("words")).unwrap(),
         "occurrences_watermark\":1\n"
+    );
+    assert_eq!(
+        fs::read_to_string(told("an array")).unwrap(),
+        "\"output\":\"down\\n\"\n"
     );
     assert!(!told("never").exists() && !told("nobody").exists());
     for says in ["mutator failed", "oh no", "no mutator of this name"] {

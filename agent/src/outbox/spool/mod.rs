@@ -107,6 +107,20 @@ pub(super) struct Damage {
     pub(super) bytes: usize,
 }
 
+/// Whether an agent works with this folder now.
+pub(crate) fn is_kept_by_an_agent(dir: &Path) -> io::Result<bool> {
+    let file = match File::open(dir.join(LOCK)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match Flock::lock(file, FlockArg::LockSharedNonblock) {
+        Ok(_) => Ok(false),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(true),
+        Err((_, errno)) => Err(errno.into()),
+    }
+}
+
 impl Spool {
     /// Opens the folder, and makes it if it is not there, for this user only. Damage is set aside.
     pub(super) fn open(dir: &Path, bounds: Bounds) -> Result<(Self, Vec<Damage>), SpoolError> {
