@@ -1,6 +1,7 @@
 //! The wall clock. Everything else is told the time.
 
 use chrono::{DateTime, Local};
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The time.
@@ -33,4 +34,58 @@ pub fn epoch_seconds() -> u64 {
 )]
 pub fn local_now() -> DateTime<Local> {
     Local::now()
+}
+
+/// From here on somebody should look at the clocks.
+const SKEWED: u64 = 5;
+/// From here on a healthy node may look dead: Sensu warns when a keepalive is
+/// 120 s old, and one may be 20 s old when the next is sent.
+const DEAD: u64 = 100;
+
+/// How far this node's clock is from another, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offset {
+    Ahead(u64),
+    Behind(u64),
+}
+
+impl Offset {
+    /// From a clock that tells whole seconds: `told` was read between `before` and `after`
+    /// (since the epoch).
+    pub(crate) fn between(before: Duration, told: Duration, after: Duration) -> Self {
+        let ahead = before.saturating_sub(told + Duration::from_secs(1));
+        let behind = told.saturating_sub(after);
+        if ahead > behind {
+            Self::Ahead(ahead.as_secs())
+        } else {
+            Self::Behind(behind.as_secs())
+        }
+    }
+
+    /// Whether somebody should look at the clocks.
+    pub(crate) fn is_skewed(self) -> bool {
+        self.seconds() >= SKEWED
+    }
+
+    /// Whether a healthy node may look dead.
+    pub(crate) fn looks_dead(self) -> bool {
+        self.seconds() >= DEAD
+    }
+
+    /// Without the direction.
+    pub(crate) fn seconds(self) -> u64 {
+        let (Self::Ahead(seconds) | Self::Behind(seconds)) = self;
+        seconds
+    }
+}
+
+/// To be followed by whose clock the other is.
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ahead(0) | Self::Behind(0) => write!(f, "the same as"),
+            Self::Ahead(seconds) => write!(f, "{seconds} s ahead of"),
+            Self::Behind(seconds) => write!(f, "{seconds} s behind"),
+        }
+    }
 }

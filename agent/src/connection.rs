@@ -3,6 +3,7 @@
 
 use crate::check::Runner;
 use crate::clock;
+use crate::drift;
 use crate::health::Health;
 use crate::keepalive;
 use crate::log::Log;
@@ -189,6 +190,7 @@ async fn serve<L: Link, R: Requests>(
         failed = send_results(link, served) => failed,
         failed = take_requests(requests, served) => failed,
         never = served.health.answer(link) => never,
+        never = drift::watch(link, &served.health, &served.log) => never,
         () = served.closing.uttered() => {
             link.close().await;
             return None;

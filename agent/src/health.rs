@@ -1,7 +1,7 @@
 //! What the agent can say of itself: of its connection and its plan to whoever asks on this node,
 //! and that results were lost to the server.
 
-use crate::clock;
+use crate::clock::{self, Offset};
 use crate::duties::Punctuality;
 use crate::outbox::{Dropped, Outbox};
 use crate::transport::{Depth, KEEPALIVES, Link, RESULTS};
@@ -17,14 +17,23 @@ const CHECK: &str = "agent_health";
 /// How long it has to be well until that is said.
 const WELL: Duration = Duration::from_mins(1);
 
+/// From this age on, in seconds, a result that waits is late.
+const LATE: u64 = 60;
+
 /// Whether there is a connection, and a way to ask it something.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     connected: Cell<bool>,
     connections: Cell<u64>,
     punctuality: Cell<Punctuality>,
-    /// When results were dropped last, until it was said that it is over.
+    /// How many runs were left out when that was judged last.
+    missed: Cell<u64>,
+    /// When results were dropped or late last, until it was said that it is over.
     ill: Cell<Option<Instant>>,
+    /// How far this node's clock was from the broker's, where that is known.
+    pub(crate) clock_offset: Cell<Option<Offset>>,
+    /// When they are compared next.
+    pub(crate) clock_due: Cell<Option<Instant>>,
     questions: RefCell<Vec<oneshot::Sender<Depths>>>,
     asked: Notify,
 }
@@ -64,28 +73,46 @@ impl Health {
         self.punctuality.set(punctuality);
     }
 
-    /// The result that tells the server that results were dropped, or that it is over.
+    /// The result that tells the server that results were dropped or are late, or that it is over.
     pub(crate) fn judge(&self, dropped: Dropped, outbox: &Outbox) -> Option<Attributes> {
-        let (status, output) = if dropped.all() > 0 {
-            self.ill.set(Some(Instant::now()));
+        let now = clock::epoch_seconds();
+        let mut troubles = Vec::new();
+        if dropped.all() > 0 {
             let Dropped {
                 metrics,
                 ok,
                 states,
             } = dropped;
             let all = dropped.all();
-            let what = format!(
+            troubles.push(format!(
                 "{all} results were dropped, as they were too many or too old to be kept: \
                  {metrics} of metrics, {ok} that were OK, {states} others"
-            );
-            (1, format!("AgentHealth WARNING: {what}\n"))
+            ));
+        }
+        let missed = self.punctuality.get().missed;
+        let left_out = missed - self.missed.replace(missed);
+        if left_out > 0 {
+            troubles.push(format!(
+                "{left_out} runs of checks were left out, as their time was over"
+            ));
+        }
+        let age = outbox.oldest().map_or(0, |made| now.saturating_sub(made));
+        let is_late = age >= LATE;
+        // Once, and not with each batch of those that wait.
+        if is_late && self.ill.get().is_none() {
+            troubles.push(format!("results are up to {age} s late"));
+        }
+        if is_late || !troubles.is_empty() {
+            self.ill.set(Some(Instant::now()));
+        }
+        let (status, output) = if !troubles.is_empty() {
+            (1, format!("AgentHealth WARNING: {}\n", troubles.join("; ")))
         } else if outbox.waiting() == 0 && self.ill.get()?.elapsed() >= WELL {
             self.ill.set(None);
             (0, "AgentHealth OK: no results wait\n".to_owned())
         } else {
             return None;
         };
-        let now = clock::epoch_seconds();
         let check = json!({
             "name": CHECK, "issued": now, "executed": now, "output": output, "status": status,
         });
@@ -119,6 +146,65 @@ impl Health {
                 // Whoever asked may have gone.
                 question.send(depths).unwrap_or_default();
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+    use venus_event::CheckResult;
+
+    fn said(health: &Health, dropped: Dropped, outbox: &Outbox) -> Option<String> {
+        let check = health.judge(dropped, outbox)?;
+        assert_eq!(check["name"], "agent_health");
+        Some(format!("{} {}", check["status"], check["output"].as_str()?))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lateness_is_said_once_and_so_is_its_end() {
+        let (health, outbox) = (Health::default(), Outbox::default());
+        let none = Dropped::default();
+        let made = clock::epoch_seconds() - 90;
+        let check = json!({"name": "a", "output": "", "status": 0});
+        let result = CheckResult {
+            client: "one".to_owned(),
+            check: check.as_object().unwrap().clone(),
+            signature: None,
+        };
+        outbox.push(result, made);
+        let late = said(&health, none, &outbox).unwrap();
+        assert!(late.starts_with("1 AgentHealth WARNING: results are up to 9"));
+        assert_eq!(said(&health, none, &outbox), None, "it is known");
+
+        let batch = outbox.batch(1).await;
+        outbox.confirm(&batch, &[]);
+        assert_eq!(said(&health, none, &outbox), None, "it may begin again");
+        advance(WELL).await;
+        let well = said(&health, none, &outbox).unwrap();
+        assert_eq!(well, "0 AgentHealth OK: no results wait\n");
+        assert_eq!(said(&health, none, &outbox), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_lost_is_said_each_time() {
+        let (health, outbox) = (Health::default(), Outbox::default());
+        let dropped = Dropped {
+            metrics: 2,
+            ok: 0,
+            states: 1,
+        };
+        for missed in [4, 5] {
+            health.set_punctuality(Punctuality {
+                missed,
+                ..Punctuality::default()
+            });
+            let lost = said(&health, dropped, &outbox).unwrap();
+            assert!(lost.contains("3 results were dropped"), "{lost}");
+            let more = if missed == 4 { 4 } else { 1 };
+            let left_out = format!("; {more} runs of checks were left out");
+            assert!(lost.contains(&left_out), "{lost}");
         }
     }
 }

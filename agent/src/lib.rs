@@ -14,6 +14,7 @@
 //! - `transport`: one trait; `RabbitMQ`, Redis, or none (embedded).
 //! - `connection`: keeps a transport connected and serves it.
 //! - `doctor`: looks at all of it without running it.
+//! - `drift`: how far the broker's clock is from this one.
 //! - `health`: what of it others on this node may know.
 //! - `duties`: what this node runs by itself; `local`: what others hand in.
 //! - [`keepalive`], [`pipeline`] (events and handlers of an agent without a
@@ -29,6 +30,7 @@ mod configure;
 mod connection;
 mod daemon;
 mod doctor;
+mod drift;
 mod duties;
 mod health;
 pub mod host;

@@ -1,6 +1,7 @@
 //! What all brokers have in common: a name, an address, a clock.
 
 use super::report::Report;
+use crate::clock::Offset;
 use std::io;
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
@@ -8,11 +9,6 @@ use tokio::time::timeout;
 
 /// How long anything at a broker may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// From here on somebody should look at the clocks.
-const SKEWED: Duration = Duration::from_secs(5);
-/// From here on a healthy node may look dead: Sensu warns when a keepalive is
-/// 120 s old, and one may be 20 s old when the next is sent.
-const DEAD: Duration = Duration::from_secs(100);
 
 /// Whether the host has an address, and something listens at one of them.
 pub(super) async fn reach(host: &str, port: u16, area: &str, report: &mut Report) -> bool {
@@ -64,22 +60,13 @@ pub(super) fn compare_clocks(
     area: &str,
     report: &mut Report,
 ) {
-    let ahead = before.saturating_sub(broker + Duration::from_secs(1));
-    let behind = broker.saturating_sub(after);
-    let (difference, direction) = if ahead > behind {
-        (ahead, "ahead of")
-    } else {
-        (behind, "behind")
-    };
-    let seconds = difference.as_secs();
-    let what = format!("clock: {seconds} s {direction} the broker's");
+    let offset = Offset::between(before, broker, after);
+    let what = format!("clock: {offset} the broker's");
     let advice = "keepalives are judged by their time: set up NTP";
-    if difference >= DEAD {
+    if offset.looks_dead() {
         report.fail(area, format!("{what}; {advice}"));
-    } else if difference >= SKEWED {
+    } else if offset.is_skewed() {
         report.warn(area, format!("{what}; {advice}"));
-    } else if seconds == 0 {
-        report.ok(area, "clock: the same as the broker's");
     } else {
         report.ok(area, what);
     }

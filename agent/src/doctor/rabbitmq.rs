@@ -6,16 +6,14 @@ use super::report::Report;
 use crate::clock;
 use crate::keepalive::SENSU_VERSION;
 use crate::settings::{Broker, Client};
-use crate::transport::rabbitmq::{bind, declare, declare_queue, kind_of, open, say};
+use crate::transport::rabbitmq::{ask_clock, bind, declare, declare_queue, kind_of, open, say};
 use crate::transport::{KEEPALIVES, RESULTS};
 use lapin::options::{
-    BasicGetOptions, BasicPublishOptions, ExchangeDeclareOptions, QueueDeclareOptions,
-    QueueDeleteOptions,
+    BasicGetOptions, BasicPublishOptions, ExchangeDeclareOptions, QueueDeleteOptions,
 };
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ErrorKind, ExchangeKind};
-use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 pub(super) async fn examine(broker: &Broker, client: &Client, report: &mut Report) {
     let area = format!("broker {broker}");
@@ -47,7 +45,7 @@ pub(super) async fn examine(broker: &Broker, client: &Client, report: &mut Repor
     let examined = async {
         permissions(&connection, client, &area, report).await;
         let asked = clock::since_epoch();
-        match ask_clock(&connection, client).await {
+        match ask_clock(&connection, &queue_name(client)).await {
             Ok(told) => compare_clocks(asked, told, clock::since_epoch(), &area, report),
             Err(error) => {
                 let what = format!("clock: not compared with the broker's: {}", say(&error));
@@ -163,55 +161,4 @@ fn is_in_use(error: &lapin::Error) -> bool {
 fn queue_name(client: &Client) -> String {
     let now = clock::epoch_seconds();
     format!("{}-{SENSU_VERSION}-{now}-doctor", client.name)
-}
-
-/// The broker's clock, in whole seconds since the epoch. The protocol has no
-/// question for it, but the broker notes when a message expired: in the header
-/// `x-death` of what it puts into the queue for those (`RabbitMQ`, Dead Letter
-/// Exchanges).
-async fn ask_clock(connection: &Connection, client: &Client) -> lapin::Result<Duration> {
-    let channel = connection.create_channel().await?;
-    let [dying, dead] = ["dying", "dead"].map(|end| format!("{}-{end}", queue_name(client)));
-    let options = QueueDeclareOptions {
-        exclusive: true,
-        auto_delete: true,
-        ..QueueDeclareOptions::default()
-    };
-    let mut arguments = FieldTable::default();
-    let text = |text: &str| AMQPValue::LongString(text.into());
-    arguments.insert("x-message-ttl".into(), AMQPValue::LongInt(0));
-    arguments.insert("x-dead-letter-exchange".into(), text(""));
-    arguments.insert("x-dead-letter-routing-key".into(), text(&dead));
-    for (name, arguments) in [(&dead, FieldTable::default()), (&dying, arguments)] {
-        channel
-            .queue_declare(name.as_str().into(), options, arguments)
-            .await?;
-    }
-    let published = channel.basic_publish(
-        "".into(),
-        dying.as_str().into(),
-        BasicPublishOptions::default(),
-        b"",
-        BasicProperties::default(),
-    );
-    published.await?;
-    let asked = Instant::now();
-    loop {
-        let options = BasicGetOptions { no_ack: true };
-        let message = channel.basic_get(dead.as_str().into(), options).await?;
-        let told = message.as_ref().and_then(|message| {
-            let headers = message.properties.headers().as_ref()?;
-            let deaths = headers.inner().get("x-death")?.as_array()?;
-            let death = deaths.as_slice().first()?.as_field_table()?;
-            death.inner().get("time")?.as_timestamp()
-        });
-        match told {
-            Some(seconds) => return Ok(Duration::from_secs(seconds)),
-            None if asked.elapsed() < PATIENCE / 4 => sleep(PATIENCE / 500).await,
-            None => {
-                let error = std::io::Error::other("it does not tell the time");
-                return Err(ErrorKind::IOError(error.into()).into());
-            }
-        }
-    }
 }

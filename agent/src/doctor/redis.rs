@@ -4,9 +4,8 @@ use super::broker::{PATIENCE, compare_clocks, reach};
 use super::report::Report;
 use crate::clock;
 use crate::settings::Redis;
-use crate::transport::redis::{Server, ask_sentinel, say};
+use crate::transport::redis::{Server, ask_clock, ask_sentinel, say};
 use redis::{RedisResult, Value, cmd};
-use std::time::Duration;
 use tokio::time::timeout;
 
 pub(super) async fn examine(settings: &Redis, report: &mut Report) {
@@ -56,12 +55,8 @@ pub(super) async fn examine(settings: &Redis, report: &mut Report) {
             Err(error) => report.warn(&area, format!("role: not known: {error}")),
         }
         let asked = clock::since_epoch();
-        let told: RedisResult<(u64, u64)> = cmd("TIME").query_async(&mut connection).await;
-        match told {
-            Ok((seconds, micros)) => {
-                let told = Duration::from_secs(seconds) + Duration::from_micros(micros);
-                compare_clocks(asked, told, clock::since_epoch(), &area, report);
-            }
+        match ask_clock(&mut connection).await {
+            Ok(told) => compare_clocks(asked, told, clock::since_epoch(), &area, report),
             Err(error) => report.warn(&area, format!("clock: not known: {error}")),
         }
         RedisResult::Ok(())

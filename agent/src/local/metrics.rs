@@ -1,6 +1,6 @@
 //! Figures of the agent in the text format of Prometheus, version 0.0.4.
 
-use crate::clock;
+use crate::clock::{self, Offset};
 use crate::duties::Punctuality;
 use crate::health::Health;
 use crate::outbox::{Counters, Dropped, OnDisk, Outbox};
@@ -87,6 +87,16 @@ pub(super) fn text(outbox: &Outbox, health: &Health) -> String {
     );
     let what = "How much later than planned the last checks were started.";
     page.gauge("checks_late_seconds", what, late.as_secs_f64());
+    if let Some(offset) = health.clock_offset.get() {
+        let sign = if matches!(offset, Offset::Behind(1..)) {
+            "-"
+        } else {
+            ""
+        };
+        let what = "How far this node's clock is ahead of the broker's, in whole seconds.";
+        let seconds = format!("{sign}{}", offset.seconds());
+        page.gauge("clock_offset_seconds", what, seconds);
+    }
     page.text
 }
 

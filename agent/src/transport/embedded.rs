@@ -5,6 +5,7 @@ use crate::pipeline::Pipeline;
 use crate::terminal::Terminal;
 use std::future::pending;
 use std::rc::Rc;
+use std::time::Duration;
 use venus_event::CheckResult;
 
 /// The agent as its own server.
@@ -63,6 +64,11 @@ impl Link for EmbeddedLink {
 
     /// Nothing waits: results are handled at once.
     async fn depth(&self, _pipe: &str) -> Option<Depth> {
+        None
+    }
+
+    /// There is no other side.
+    async fn clock(&self) -> Option<Duration> {
         None
     }
 

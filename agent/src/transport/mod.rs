@@ -50,6 +50,10 @@ pub(crate) trait Link {
     /// What waits in `pipe` for the server; none where that cannot be known.
     async fn depth(&self, pipe: &str) -> Option<Depth>;
 
+    /// The time at the other side since the epoch, in whole seconds; none where it does not tell.
+    /// The caller sets the deadline.
+    async fn clock(&self) -> Option<Duration>;
+
     /// Says goodbye; the caller sets the deadline.
     async fn close(&self);
 }

@@ -11,7 +11,7 @@ use crate::settings::client::is_shared;
 use crate::settings::redis::Address;
 use crate::settings::{self, Tls};
 use futures_lite::Stream;
-use redis::aio::{MultiplexedConnection, PubSub, PubSubSink, PubSubStream};
+use redis::aio::{ConnectionLike, MultiplexedConnection, PubSub, PubSubSink, PubSubStream};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind,
     IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult, TlsCertificates, cmd,
@@ -294,8 +294,18 @@ impl Link for RedisLink {
         })
     }
 
+    async fn clock(&self) -> Option<Duration> {
+        ask_clock(&mut self.keepalives.clone()).await.ok()
+    }
+
     /// Nothing to say: what was pushed has been answered.
     async fn close(&self) {}
+}
+
+/// The server's clock, in whole seconds since the epoch.
+pub(crate) async fn ask_clock(connection: &mut impl ConnectionLike) -> RedisResult<Duration> {
+    let (seconds, _micros): (u64, u64) = cmd("TIME").query_async(connection).await?;
+    Ok(Duration::from_secs(seconds))
 }
 
 type Popped = Pin<Box<dyn Future<Output = RedisResult<Option<(String, Vec<u8>)>>>>>;

@@ -3,9 +3,13 @@
 //! Two connections, so that a flood of results cannot delay a keepalive: one for
 //! keepalives and requests, one for results.
 
+mod clock;
+
+pub(crate) use clock::ask_clock;
+
 use super::attempt::Attempt;
 use super::{Depth, KEEPALIVES, Link, RESULTS, Requests, Transport, TransportError, runtime, tls};
-use crate::clock;
+use crate::clock::epoch_seconds;
 use crate::keepalive::SENSU_VERSION;
 use crate::settings::Broker;
 use crate::settings::client::is_shared;
@@ -24,6 +28,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 use venus_event::CheckResult;
 
 /// Largest frame in bytes that we ask for. The client library reserves 64 of
@@ -122,6 +127,8 @@ async fn connect(
     };
     let link = RabbitmqLink {
         broker: name,
+        settings: broker.clone(),
+        client: client.to_owned(),
         connections: [connection, results_connection],
         keepalives,
         results,
@@ -147,7 +154,7 @@ async fn subscribe(
     channel
         .basic_qos(broker.prefetch, BasicQosOptions::default())
         .await?;
-    let own_queue = format!("{client}-{SENSU_VERSION}-{}", clock::epoch_seconds());
+    let own_queue = own_queue(client);
     let mut consumers = Vec::new();
     let mut own_queue_declared = false;
     for subscription in subscriptions {
@@ -166,6 +173,11 @@ async fn subscribe(
         }
     }
     Ok((channel, consumers))
+}
+
+/// A name that is this client's alone, and as sensu-client has it.
+fn own_queue(client: &str) -> String {
+    format!("{client}-{SENSU_VERSION}-{}", epoch_seconds())
 }
 
 /// The exchange of a subscription.
@@ -288,6 +300,8 @@ async fn consume(channel: &Channel, queue: &str) -> lapin::Result<Consumer> {
 /// The sending side.
 pub(crate) struct RabbitmqLink {
     broker: String,
+    settings: Broker,
+    client: String,
     connections: [Connection; 2],
     keepalives: Channel,
     results: Channel,
@@ -360,6 +374,16 @@ impl Link for RabbitmqLink {
             messages: queue.message_count().into(),
             consumers: queue.consumer_count().into(),
         })
+    }
+
+    /// On a connection of its own: where this user may not ask, the broker closes the channel, and
+    /// the client library reports that like a connection that is lost.
+    async fn clock(&self) -> Option<Duration> {
+        let (broker, client) = (&self.settings, &self.client);
+        let connection = open(broker, client, broker.heartbeat).await.ok()?;
+        let told = ask_clock(&connection, &own_queue(client)).await;
+        drop(connection.close(200, "OK".into()).await);
+        told.ok()
     }
 
     async fn close(&self) {
