@@ -6,9 +6,11 @@ use crate::trial::{LOST, Plan, Trial};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use venus_tests::memory_group::MemoryGroup;
 use venus_tests::program::{run, wait_until};
 use venus_tests::rabbitmq::RabbitMq;
 use venus_tests::recorder::Recorder;
@@ -107,6 +109,40 @@ fn out_of_descriptors() {
         broker.launch();
         pause(lasting(20, 10));
         trial.recover(|| limit(1024));
+        trial.finish();
+    });
+}
+
+/// First a neighbour in its control group takes all memory, as a check may, and is killed; then
+/// the agent itself gets none any more.
+#[test]
+#[ignore = "long: tests/faults/run"]
+fn out_of_memory() {
+    alone(|broker| {
+        let Some(group) = MemoryGroup::new() else {
+            return;
+        };
+        let fault = "Agent: killed by the kernel, out of memory in its control group";
+        let (plan, recorder) = plan(fault, broker);
+        let mut trial = Trial::start(
+            Plan {
+                kills: true,
+                ..plan
+            },
+            recorder,
+        );
+        group.add(trial.agent().pid());
+        group.limit(group.used() + (64 << 20));
+        let greedy = format!("{}; exec tail /dev/zero", group.enter());
+        let greedy = Command::new("sh").args(["-c", &greedy]).status().unwrap();
+        assert_eq!(greedy.signal(), Some(Signal::SIGKILL as i32));
+        broker.kill();
+        trial.agent().stdout_line(LOST);
+        // Each second checks want memory for their processes.
+        trial.fall(|| group.limit(group.used()));
+        trial.launch();
+        pause(lasting(10, 3));
+        trial.recover(|| broker.launch());
         trial.finish();
     });
 }

@@ -133,32 +133,59 @@ fn password_changed() {
     });
 }
 
-#[test]
-#[ignore = "long: tests/faults/run"]
-fn a_node_of_a_cluster_killed() {
+/// Three nodes, of which `fault` is called with that which the agent uses.
+fn in_a_cluster(
+    name: &'static str,
+    fault: impl FnOnce(&mut Trial, &mut [RabbitMq; 3], usize) + Send,
+) {
     alone(|_| {
-        let Some(mut nodes) = RabbitMq::cluster() else {
+        let Some((_epmd, mut nodes)) = RabbitMq::cluster_of_three() else {
             return;
         };
         let vhost = nodes[0].vhost();
-        let vhosts = [0, 1].map(|node| Vhost {
+        let vhosts = [0, 1, 2].map(|node: usize| Vhost {
             port: nodes[node].port(),
             ..vhost.clone()
         });
-        let both = [0, 1].map(|node| vhosts[node].settings());
+        let all = [0, 1, 2].map(|node: usize| vhosts[node].settings());
         let plan = Plan {
-            fault: "RabbitMQ: that node of a cluster of two killed which the agent uses",
-            transport: json!({ "rabbitmq": both }),
+            fault: name,
+            transport: json!({ "rabbitmq": all }),
             ..Plan::default()
         };
         let mut trial = Trial::start(plan, Recorder::of_any(&vhosts));
         let connections = nodes[0].ctl(&["list_connections", "pid", "client_properties"]);
         let mut lines = connections.lines();
-        let ours = lines.find(|line| line.contains("venus-agent"));
-        let used = usize::from(ours.unwrap().contains(nodes[1].name()));
-        // The other one is there.
+        let ours = lines.find(|line| line.contains("venus-agent")).unwrap();
+        let used = nodes.iter().position(|node| ours.contains(node.name()));
+        fault(&mut trial, &mut nodes, used.unwrap());
+        trial.finish();
+    });
+}
+
+#[test]
+#[ignore = "long: tests/faults/run"]
+fn a_node_of_a_cluster_killed() {
+    let name = "RabbitMQ: that node of a cluster of three killed which the agent uses";
+    in_a_cluster(name, |trial, nodes, used| {
+        // The others are there.
         trial.recover(|| nodes[used].kill());
         trial.notice(LOST);
-        trial.finish();
+    });
+}
+
+#[test]
+#[ignore = "long: tests/faults/run"]
+fn a_cluster_restarted_node_by_node() {
+    let name = "RabbitMQ: cluster of three, restarted node by node";
+    in_a_cluster(name, |trial, nodes, used| {
+        trial.suffer(Duration::ZERO, LOST, || nodes[used].stop());
+        nodes[used].launch();
+        for next in 1..nodes.len() {
+            let node = &mut nodes[(used + next) % 3];
+            node.stop();
+            node.launch();
+        }
+        trial.recover(|| ());
     });
 }

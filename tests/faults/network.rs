@@ -19,6 +19,7 @@ use venus_tests::daemon::Daemon;
 use venus_tests::part;
 use venus_tests::rabbitmq::RabbitMq;
 use venus_tests::recorder::Recorder;
+use venus_tests::redis::Redis;
 use venus_tests::room::run_here;
 
 /// What the agent does in its namespace before it starts.
@@ -62,6 +63,29 @@ fn parted() {
     alone(|broker| {
         let (plan, recorder) = plan("Network: parted for 60 s, nobody is told", broker);
         let mut trial = Trial::start(plan, recorder);
+        trial.suffer(lasting(60, 30), LOST, || packets("-j DROP"));
+        trial.recover(all_pass);
+        trial.finish();
+    });
+}
+
+#[test]
+#[ignore = "long: tests/faults/run"]
+fn parted_from_redis() {
+    alone(|_| {
+        let Some(redis) = Redis::launch() else {
+            return;
+        };
+        redis.configure("bind", &format!("127.0.0.1 {ADDRESS}"));
+        let mut settings = redis.settings();
+        settings["host"] = json!(ADDRESS);
+        let plan = Plan {
+            fault: "Redis: network parted for 60 s, nobody is told",
+            transport: json!({"transport": {"name": "redis"}, "redis": settings}),
+            prelude: Some(prelude()),
+            ..Plan::default()
+        };
+        let mut trial = Trial::start(plan, Recorder::of_redis(&redis));
         trial.suffer(lasting(60, 30), LOST, || packets("-j DROP"));
         trial.recover(all_pass);
         trial.finish();

@@ -1,11 +1,11 @@
-//! A Redis that is away, hangs, or is not ready yet.
+//! A Redis that is away, hangs, takes nothing, or is not ready yet.
 
 use crate::place::{alone, lasting};
 use crate::trial::{LOST, Plan, Trial};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use venus_tests::recorder::Recorder;
-use venus_tests::redis::Redis;
+use venus_tests::redis::{PASSWORD, Redis};
 
 fn begin(fault: &'static str, redis: &Redis) -> Trial {
     let plan = Plan {
@@ -73,6 +73,47 @@ fn loads_its_data() {
         trial.suffer(lasting(2, 2), LOST, || redis.kill());
         redis.relaunch();
         trial.recover(|| redis.wait_until_loaded());
+        trial.finish();
+    });
+}
+
+#[test]
+#[ignore = "long: tests/faults/run"]
+fn full() {
+    alone(|_| {
+        let Some(redis) = Redis::launch() else {
+            return;
+        };
+        let mut trial = begin("Redis: memory full for 60 s", &redis);
+        trial.suffer(lasting(60, 10), LOST, || redis.configure("maxmemory", "1"));
+        trial.recover(|| redis.configure("maxmemory", "0"));
+        trial.finish();
+    });
+}
+
+#[test]
+#[ignore = "long: tests/faults/run"]
+fn password_changed() {
+    alone(|_| {
+        let Some(redis) = Redis::launch() else {
+            return;
+        };
+        let mut trial = begin("Redis: password changed, and back", &redis);
+        // A connection that is logged in stays so.
+        let client = ::redis::Client::open(redis.url(0)).unwrap();
+        let mut admin = client.get_connection().unwrap();
+        let mut ask = |words: &str| {
+            let mut words = words.split_whitespace();
+            let mut command = ::redis::cmd(words.next().unwrap());
+            let answer = command.arg(words.collect::<Vec<_>>()).query(&mut admin);
+            let _: ::redis::Value = answer.unwrap();
+        };
+        trial.suffer(lasting(20, 2), LOST, || {
+            ask("CONFIG SET requirepass another");
+            ask("CLIENT KILL TYPE pubsub");
+            ask("CLIENT KILL TYPE normal SKIPME yes");
+        });
+        trial.recover(|| ask(&format!("CONFIG SET requirepass {PASSWORD}")));
         trial.finish();
     });
 }

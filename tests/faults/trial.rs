@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -64,6 +65,8 @@ pub(crate) struct Trial {
     detected: Option<Duration>,
     /// When the cause began to end, and when it had ended.
     ended: Option<(Instant, Instant)>,
+    /// How many connections had been made when the cause began to end.
+    made_before: u64,
     kills: u64,
     connections: u64,
     peak: u64,
@@ -89,6 +92,7 @@ impl Trial {
             load: None,
             detected: None,
             ended: None,
+            made_before: 0,
             kills: 0,
             connections: 0,
             peak: 0,
@@ -208,6 +212,7 @@ impl Trial {
 
     /// Ends the cause.
     pub(crate) fn recover(&mut self, end: impl FnOnce()) {
+        self.made_before = self.made();
         let ending = Instant::now();
         end();
         self.ended = Some((ending, Instant::now()));
@@ -221,6 +226,7 @@ impl Trial {
 
     /// Ends the cause, which is the server.
     pub(crate) fn recover_by(&mut self, end: impl FnOnce(&Recorder)) {
+        self.made_before = self.made();
         let ending = Instant::now();
         end(&self.recorder);
         self.ended = Some((ending, Instant::now()));
@@ -232,6 +238,18 @@ impl Trial {
         self.kills += 1;
         self.agent().signal(Signal::SIGKILL);
         self.agent().wait();
+    }
+
+    /// Has something else end the agent, again and again until it has, and notes how it was.
+    pub(crate) fn fall(&mut self, kill: impl Fn()) {
+        self.look_at_it();
+        self.kills += 1;
+        let stat = PathBuf::from(format!("/proc/{}/stat", self.agent().pid()));
+        wait_until(|| {
+            kill();
+            fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z "))
+        });
+        assert_eq!(self.agent().wait().signal(), Some(Signal::SIGKILL as i32));
     }
 
     fn look_at_it(&mut self) {
@@ -285,7 +303,8 @@ impl Trial {
         wait_for(arrive, || {
             self.heard(|heard| missing(&sent, heard) == 0 && heard.last_result > ended)
         });
-        let held = self.kills == 0 && self.connections + self.made() == 1;
+        let is_one_process = self.kills == 0 && self.connections == 0;
+        let held = is_one_process && self.made() == self.made_before;
         // Over a connection that held they come when they are due: that takes its time.
         let is_watched = !held || is_whole();
         if is_watched {

@@ -54,6 +54,7 @@ pub mod fixture;
 pub mod gate;
 pub mod kafka;
 pub mod leash;
+pub mod memory_group;
 pub mod nameserver;
 pub mod network;
 pub mod nginx;

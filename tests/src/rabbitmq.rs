@@ -1,6 +1,7 @@
 //! A `RabbitMQ` node of the test's own.
 
 use crate::certificates::Certificates;
+use crate::daemon::Daemon;
 use crate::leash::Leash;
 use crate::{DEADLINE, part, pause, port};
 use nix::sys::signal::{Signal, killpg};
@@ -92,6 +93,22 @@ impl RabbitMq {
         Some(Self::cluster_of(Self::new(1)?, |_| ()))
     }
 
+    /// Three nodes of a cluster, running, each of which may be ended: their port mapper is with
+    /// none of them.
+    #[must_use]
+    pub fn cluster_of_three() -> Option<(Daemon, [Self; 3])> {
+        let mut one = Self::new(1)?;
+        let port = one.epmd_port;
+        let arguments = ["-address", "127.0.0.1", "-port", &port.to_string()];
+        let epmd = Daemon::launch(one.epmd.take()?, &arguments, TempDir::new().unwrap(), port);
+        one.launch();
+        let [mut two, mut three] =
+            ["venus2@localhost", "venus3@localhost"].map(|name| one.joined_by(name));
+        two.launch();
+        three.launch();
+        Some((epmd, [one, two, three]))
+    }
+
     /// The same with the management plugin, and the port where that of the first listens.
     #[must_use]
     pub fn cluster_with_management() -> Option<([Self; 2], u16)> {
@@ -105,10 +122,18 @@ impl RabbitMq {
 
     fn cluster_of(mut one: Self, prepare: impl Fn(&Self)) -> [Self; 2] {
         one.launch();
+        let mut other = one.joined_by("venus2@localhost");
+        prepare(&other);
+        other.launch();
+        [one, other]
+    }
+
+    /// Another node of its cluster, which joins it when it is started.
+    fn joined_by(&self, node: &'static str) -> Self {
         let [port, distribution_port] = port::free();
         let dir = tempfile::tempdir().unwrap();
         fs::copy(
-            one.dir.path().join(".erlang.cookie"),
+            self.dir.path().join(".erlang.cookie"),
             dir.path().join(".erlang.cookie"),
         )
         .unwrap();
@@ -117,25 +142,22 @@ impl RabbitMq {
             "listeners.tcp.1 = 127.0.0.1:{port}\nlog.console = false\n\
              cluster_formation.peer_discovery_backend = classic_config\n\
              cluster_formation.classic_config.nodes.1 = {}\n\
-             cluster_formation.classic_config.nodes.2 = venus2@localhost\n",
-            one.node
+             cluster_formation.classic_config.nodes.2 = {node}\n",
+            self.node
         );
         fs::write(dir.path().join("rabbitmq.conf"), configuration).unwrap();
-        let mut other = Self {
+        Self {
             dir,
-            node: "venus2@localhost",
-            sbin: one.sbin.clone(),
+            node,
+            sbin: self.sbin.clone(),
             epmd: None,
             port,
             distribution_port,
-            epmd_port: one.epmd_port,
+            epmd_port: self.epmd_port,
             vhosts: 1,
             used_vhosts: AtomicUsize::new(0),
             running: None,
-        };
-        prepare(&other);
-        other.launch();
-        [one, other]
+        }
     }
 
     /// Cuts two nodes of a cluster off from each other: neither knows the other's secret.
