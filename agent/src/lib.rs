@@ -16,6 +16,7 @@
 //! - `doctor`: looks at all of it without running it.
 //! - `drift`: how far the broker's clock is from this one.
 //! - `health`: what of it others on this node may know.
+//! - `board`: what each check said last.
 //! - `duties`: what this node runs by itself; `local`: what others hand in.
 //! - [`keepalive`], [`pipeline`] (events and handlers of an agent without a
 //!   server), [`terminal`], [`log`], `signals`, `supervise` (start, stop).
@@ -23,6 +24,7 @@
 //! Everything runs on one thread. What collectors read takes microseconds and
 //! is read in place; commands are children.
 
+mod board;
 pub mod check;
 pub mod cli;
 pub mod clock;

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::environment::ChildEnvironment;
 use super::hooks::run_hook;
 use super::tokens::{has_tokens, substituted};
+use crate::board::Board;
 use crate::clock;
 use crate::log::{Level, Log};
 use crate::outbox::{Outbox, Receipt};
@@ -29,6 +30,7 @@ pub struct Runner {
     settings: Rc<Current>,
     log: Log,
     outbox: Rc<Outbox>,
+    board: Board,
     environment: ChildEnvironment,
     collectors: RefCell<Collectors>,
     /// What collectors could not measure, by check, and when that was last so.
@@ -67,6 +69,7 @@ impl Runner {
             settings,
             log,
             outbox,
+            board: Board::default(),
             environment,
             collectors: RefCell::new(Collectors::new()),
             noted: RefCell::default(),
@@ -424,6 +427,16 @@ impl Runner {
                 .debug("publishing check result", json!({ "payload": result }));
         }
         self.worst.set(self.worst.get().max(result.severity()));
+        let settings = self.settings.get();
+        // Nobody could look at it.
+        if settings.client.http_socket.socket.enabled {
+            self.board.note(result, &settings.venus);
+        }
+    }
+
+    /// What each check said last.
+    pub(crate) fn board(&self) -> &Board {
+        &self.board
     }
 
     /// The settings were replaced: what was made of the old ones is made anew.

@@ -1,7 +1,7 @@
 //! HTTP: one request for each connection, JSON in and out.
 
 use super::result::NoMessage;
-use super::{Inbox, Taken, metrics};
+use super::{Inbox, Taken, metrics, page};
 use crate::health::Health;
 use crate::keepalive::SENSU_VERSION;
 use crate::log::Log;
@@ -9,9 +9,13 @@ use crate::settings::Current;
 use crate::settings::client::{HttpSocket, Login};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::channel::Channel;
+use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
@@ -31,7 +35,16 @@ const HEAD: Duration = Duration::from_secs(2);
 const DEPTHS: Duration = Duration::from_secs(5);
 
 /// Every path: its one method, and what it is for.
-const ENDPOINTS: [(&str, Method, &str); 5] = [
+const ENDPOINTS: [(&str, Method, &str); 10] = [
+    ("/", Method::GET, "This node, for people"),
+    ("/api/node", Method::GET, "The same for programs"),
+    (
+        "/events",
+        Method::GET,
+        "What changes of it, as server-sent events",
+    ),
+    ("/page.css", Method::GET, "How it looks"),
+    ("/page.js", Method::GET, "What keeps it up to date"),
     (
         "/info",
         Method::GET,
@@ -55,6 +68,9 @@ const ENDPOINTS: [(&str, Method, &str); 5] = [
     ("/brew", Method::GET, "Coffee"),
 ];
 
+/// Those of the page, which the settings may leave out.
+const PAGE: usize = 5;
+
 /// What answers requests.
 pub(super) struct Api {
     pub(super) inbox: Rc<Inbox>,
@@ -62,12 +78,14 @@ pub(super) struct Api {
     pub(super) health: Rc<Health>,
     pub(super) http: HttpSocket,
     pub(super) log: Log,
+    /// One more than browsers that follow the page.
+    pub(super) followers: Rc<()>,
 }
 
-type Answer = Response<Full<Bytes>>;
+type Answer = Response<Either<Full<Bytes>, Channel<Bytes, Infallible>>>;
 
 /// Answers the request of a connection.
-pub(super) async fn answer(stream: TcpStream, api: &Api) {
+pub(super) async fn answer(stream: TcpStream, api: &Rc<Api>) {
     let service = service_fn(async |request| Ok::<_, Infallible>(api.respond(request).await));
     let served = http1::Builder::new()
         .keep_alive(false)
@@ -81,22 +99,37 @@ pub(super) async fn answer(stream: TcpStream, api: &Api) {
 }
 
 impl Api {
-    async fn respond(&self, request: Request<Incoming>) -> Answer {
+    /// The endpoints that the settings want.
+    fn endpoints(&self) -> &'static [(&'static str, Method, &'static str)] {
+        let left_out = if self.settings.get().venus.page {
+            0
+        } else {
+            PAGE
+        };
+        ENDPOINTS.get(left_out..).unwrap_or_default()
+    }
+
+    async fn respond(self: &Rc<Self>, request: Request<Incoming>) -> Answer {
         let path = request.uri().path();
         if self.http.protect_all_endpoints && !self.knows(request.headers()) {
             return self.unauthorized(path);
         }
-        let found = ENDPOINTS.iter().find(|(known, ..)| *known == path);
+        let found = self.endpoints().iter().find(|(known, ..)| *known == path);
         let Some((_, method, _)) = found else {
             let data = json!({ "path": path });
             self.inbox.warn("an HTTP request for an unknown path", data);
-            return json_answer(StatusCode::NOT_FOUND, &endpoints());
+            return json_answer(StatusCode::NOT_FOUND, &described(self.endpoints()));
         };
         if request.method() != method {
             let valid = format!("Valid methods for this endpoint: [\"{method}\"]");
             return say(StatusCode::METHOD_NOT_ALLOWED, &valid);
         }
         match path {
+            "/" => text("text/html; charset=utf-8", page::page(self)),
+            "/page.css" => text("text/css; charset=utf-8", page::STYLE),
+            "/page.js" => text("text/javascript; charset=utf-8", page::SCRIPT),
+            "/api/node" => json_answer(StatusCode::OK, &page::node(self)),
+            "/events" => self.events(),
             "/info" => self.info().await,
             "/metrics" => self.metrics(),
             "/results" => self.results(request).await,
@@ -131,10 +164,19 @@ impl Api {
     }
 
     fn metrics(&self) -> Answer {
-        let text = metrics::text(self.inbox.runner.outbox(), &self.health);
-        let mut answer = Response::new(Full::new(Bytes::from(text)));
-        let form = HeaderValue::from_static("text/plain; version=0.0.4");
-        answer.headers_mut().insert(CONTENT_TYPE, form);
+        let runner = &self.inbox.runner;
+        let own = metrics::text(runner.outbox(), &self.health);
+        let measured = runner.board().families().to_text();
+        text("text/plain; version=0.0.4", own + &measured)
+    }
+
+    fn events(self: &Rc<Self>) -> Answer {
+        let Some(events) = page::follow(self) else {
+            let response = "Too many browsers follow this page";
+            return say(StatusCode::SERVICE_UNAVAILABLE, response);
+        };
+        let mut answer = text("text/event-stream", "");
+        *answer.body_mut() = Either::Right(events);
         answer
     }
 
@@ -219,12 +261,27 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.eq_ignore_ascii_case("application/json")
 }
 
-fn endpoints() -> Value {
-    let entries = ENDPOINTS.map(|(path, method, help)| {
+fn described(endpoints: &[(&str, Method, &str)]) -> Value {
+    let entries = endpoints.iter().map(|(path, method, help)| {
         let entry = json!({ "help": help, "methods": [method.as_str()] });
-        (path.to_owned(), entry)
+        ((*path).to_owned(), entry)
     });
     json!({ "endpoints": serde_json::Map::from_iter(entries) })
+}
+
+/// A text of this type, which nobody takes for another, keeps, or shows inside another page.
+fn text(form: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Either::Left(Full::new(body.into())));
+    for (name, value) in [
+        (CONTENT_TYPE, form),
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, page::POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        let value = HeaderValue::from_static(value);
+        answer.headers_mut().insert(name, value);
+    }
+    answer
 }
 
 fn say(status: StatusCode, response: &str) -> Answer {
@@ -232,7 +289,8 @@ fn say(status: StatusCode, response: &str) -> Answer {
 }
 
 fn json_answer(status: StatusCode, body: &Value) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(body.to_string())));
+    let body = Full::new(Bytes::from(body.to_string()));
+    let mut answer = Response::new(Either::Left(body));
     *answer.status_mut() = status;
     let json = HeaderValue::from_static("application/json");
     answer.headers_mut().insert(CONTENT_TYPE, json);

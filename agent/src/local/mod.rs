@@ -5,6 +5,7 @@
 mod http;
 mod limits;
 mod metrics;
+mod page;
 mod peers;
 mod result;
 mod stream;
@@ -130,8 +131,9 @@ impl Sockets {
                 health: Rc::clone(health),
                 http: client.http_socket,
                 log: log.clone(),
+                followers: Rc::default(),
             };
-            sockets.open_http(api).await;
+            sockets.open_http(Rc::new(api)).await;
         }
         sockets
     }
@@ -192,7 +194,7 @@ impl Sockets {
         self.serve(accept, socket.max_connections, answer);
     }
 
-    async fn open_http(&mut self, api: Api) {
+    async fn open_http(&mut self, api: Rc<Api>) {
         let socket = api.http.socket.clone();
         let bound = TcpListener::bind((socket.bind.as_str(), socket.port)).await;
         let bound = self.opened("client.http_socket", "http", &socket.address(), bound);

@@ -47,6 +47,8 @@ pub struct Venus {
     /// Where an agent without a server remembers its events; `$STATE_DIRECTORY`,
     /// or else nowhere, if none is set.
     pub state_dir: Option<PathBuf>,
+    /// Whether people can look at this node over the HTTP socket.
+    pub page: bool,
     /// Where and how results are kept that cannot be delivered.
     pub spool: Spool,
 }
@@ -144,7 +146,7 @@ impl Venus {
     /// are on by default where the agent is `embedded`: behind a broker a
     /// drop-in adds nothing unasked.
     pub fn read(reader: &mut Reader<'_>, embedded: bool) -> Self {
-        const KNOWN: [&str; 13] = [
+        const KNOWN: [&str; 14] = [
             "builtin_checks",
             "interval",
             "handlers",
@@ -157,6 +159,7 @@ impl Venus {
             "sys_path",
             "dev_path",
             "state_dir",
+            "page",
             "spool",
         ];
         reader.only(&KNOWN);
@@ -187,6 +190,7 @@ impl Venus {
                 dev: reader.string("dev_path").map_or(default.dev, PathBuf::from),
             },
             state_dir: folder(reader, "state_dir"),
+            page: reader.boolean("page").unwrap_or(true),
             spool: Spool::read(reader),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Data flows one way: [`source`] reads and parses kernel files and never formats; a collector
 //! (one file each below `collect/`) chooses what to show and in which order; [`graphite`] writes
-//! the lines. [`registry`] is the list of all collectors, from which both the command line and
+//! the lines. [`prometheus`] has them under other names. [`registry`] is the list of all collectors, from which both the command line and
 //! the agent build theirs:
 //!
 //! ```
@@ -31,6 +31,7 @@ mod collect;
 mod collector;
 pub mod graphite;
 mod options;
+pub mod prometheus;
 pub mod registry;
 pub mod running;
 pub mod source;

@@ -1,0 +1,221 @@
+//! The page as HTML. Whatever comes from elsewhere is escaped; there are no line breaks in it.
+
+use super::View;
+use crate::board::{Said, Trend};
+use crate::keepalive::SENSU_VERSION;
+use std::fmt::{self, Display, Write};
+
+/// The width and height of a trend, in units of its own.
+const WIDTH: f32 = 360.0;
+const HEIGHT: f32 = 48.0;
+/// How long it is, in seconds.
+const HOUR: u64 = 3600;
+/// How wide a status of a history is.
+const STATUS: usize = 5;
+
+/// As text or as the value of an attribute.
+struct Escaped<'a>(&'a str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for char in self.0.chars() {
+            match char {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                char if char.is_control() => f.write_char(' ')?,
+                char => f.write_char(char)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn page(view: &View<'_>) -> String {
+    let name = Escaped(view.name);
+    format!(
+        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{name}</title>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\">\
+         <link rel=\"stylesheet\" href=\"page.css\"><script src=\"page.js\" defer></script></head>\
+         <body>{}<footer><nav aria-label=\"The same for programs\">\
+         <a href=\"api/node\">JSON</a> <a href=\"metrics\">Prometheus</a> <a href=\"info\">connection</a>\
+         </nav><p id=\"feed\" role=\"status\"></p></footer></body></html>",
+        main(view)
+    )
+}
+
+/// All that changes. What has an id is replaced by itself.
+pub(super) fn main(view: &View<'_>) -> String {
+    let mut out = String::with_capacity(4096);
+    out.push_str("<main>");
+    // A String takes all that is written.
+    node(view, &mut out).unwrap_or_default();
+    out.push_str("<section class=\"trends\" aria-label=\"The last hour\">");
+    let trends = view.trends;
+    for (id, what, trend, form) in [
+        (
+            "cpu",
+            "processors",
+            &trends.cpu,
+            percent as fn(f32) -> String,
+        ),
+        ("load", "load", &trends.load, plain),
+        ("memory", "memory", &trends.memory, percent),
+        ("network", "network", &trends.network, bytes),
+        ("infiniband", "InfiniBand", &trends.infiniband, bytes),
+    ] {
+        trend_of(id, what, trend, form, view.now, &mut out).unwrap_or_default();
+    }
+    out.push_str("</section>");
+    checks(view, &mut out).unwrap_or_default();
+    out.push_str("</main>");
+    out
+}
+
+fn node(view: &View<'_>, out: &mut String) -> fmt::Result {
+    let subscriptions = view.subscriptions.join(", ");
+    let connection = match (view.transport, view.is_connected) {
+        ("embedded", _) => "none is needed",
+        (_, true) => "connected",
+        (_, false) => "not connected, results are kept",
+    };
+    let waiting = view.in_memory + view.on_disk;
+    write!(
+        out,
+        "<header id=\"node\"><h1>{}</h1><dl>\
+         <div><dt>address</dt><dd>{}</dd></div>\
+         <div><dt>subscriptions</dt><dd>{}</dd></div>\
+         <div><dt>version</dt><dd>{SENSU_VERSION} (venus {})</dd></div>\
+         <div><dt>{}</dt><dd>{connection}</dd></div>\
+         <div><dt>results that wait</dt><dd>{waiting}</dd></div></dl></header>",
+        Escaped(view.name),
+        Escaped(view.address.unwrap_or("unknown")),
+        Escaped(&subscriptions),
+        env!("CARGO_PKG_VERSION"),
+        Escaped(view.transport),
+    )
+}
+
+fn trend_of(
+    id: &str,
+    what: &str,
+    trend: &Trend,
+    form: fn(f32) -> String,
+    now: u64,
+    out: &mut String,
+) -> fmt::Result {
+    let Some((_, last)) = trend.points.back() else {
+        return Ok(());
+    };
+    let most = trend.points.iter().map(|(_, value)| *value);
+    let most = most.fold(0.0_f32, f32::max);
+    let (last, top) = (form(*last), form(most));
+    write!(
+        out,
+        "<figure id=\"trend-{id}\"><figcaption>{what} <b>{last}</b></figcaption>\
+         <svg role=\"img\" aria-label=\"{what}: {last} now, {top} at most in the last hour\" \
+         viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\"><polyline points=\""
+    )?;
+    for (at, value) in &trend.points {
+        let age = now.saturating_sub(*at).min(HOUR);
+        #[expect(clippy::cast_precision_loss, reason = "an hour has 3600 seconds")]
+        let x = WIDTH * (1.0 - age as f32 / HOUR as f32);
+        let y = HEIGHT - 1.0 - (HEIGHT - 2.0) * value / most.max(f32::MIN_POSITIVE);
+        write!(out, "{x:.0},{y:.1} ")?;
+    }
+    out.push_str("\"/></svg></figure>");
+    Ok(())
+}
+
+fn checks(view: &View<'_>, out: &mut String) -> fmt::Result {
+    let count = view.checks.len();
+    write!(
+        out,
+        "<section class=\"checks\"><h2 id=\"count\">{count} checks</h2>\
+         <table aria-labelledby=\"count\"><thead><tr><th scope=\"col\">check</th>\
+         <th scope=\"col\">status</th><th scope=\"col\">output</th><th scope=\"col\">age</th>\
+         <th scope=\"col\">next run</th><th scope=\"col\">history</th></tr></thead><tbody>"
+    )?;
+    for (name, said) in &view.checks {
+        check(name, said, view.now, out)?;
+    }
+    out.push_str("</tbody></table></section>");
+    Ok(())
+}
+
+fn check(name: &str, said: &Said, now: u64, out: &mut String) -> fmt::Result {
+    let (word, class) = severity(said.status);
+    let name = Escaped(name);
+    let age = seconds(now.saturating_sub(said.executed));
+    let next = match said.next {
+        Some(next) if next > now => format!("in {}", seconds(next - now)),
+        Some(_) => "now".to_owned(),
+        None => String::new(),
+    };
+    write!(
+        out,
+        "<tr id=\"check-{name}\" class=\"{class}\"><th scope=\"row\">{name}</th><td><b>{word}</b></td>\
+         <td>{}</td><td>{age}</td><td>{next}</td><td>",
+        Escaped(&said.output)
+    )?;
+    let worse = said.history.iter().filter(|status| **status != 0).count();
+    let (all, width) = (said.history.len(), STATUS * said.history.len());
+    write!(
+        out,
+        "<svg class=\"history\" role=\"img\" aria-label=\"{worse} of the last {all} not OK\" \
+         width=\"{width}\" height=\"12\" viewBox=\"0 0 {width} 12\">"
+    )?;
+    for (place, status) in said.history.iter().enumerate() {
+        let (_, class) = severity(*status);
+        let (x, wide) = (STATUS * place, STATUS - 1);
+        // A height of its own, for who does not see colours.
+        let high = if *status == 0 { 6 } else { 12 };
+        let y = 12 - high;
+        write!(
+            out,
+            "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{high}\"/>"
+        )?;
+    }
+    out.push_str("</svg></td></tr>");
+    Ok(())
+}
+
+fn severity(status: i64) -> (&'static str, &'static str) {
+    match status {
+        0 => ("OK", "ok"),
+        1 => ("WARNING", "warning"),
+        2 => ("CRITICAL", "critical"),
+        _ => ("UNKNOWN", "unknown"),
+    }
+}
+
+fn seconds(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+fn percent(value: f32) -> String {
+    format!("{value:.0} %")
+}
+
+fn plain(value: f32) -> String {
+    format!("{value:.2}")
+}
+
+fn bytes(value: f32) -> String {
+    let mut value = value;
+    for unit in ["B/s", "kB/s", "MB/s"] {
+        if value < 1000.0 {
+            return format!("{value:.0} {unit}");
+        }
+        value /= 1000.0;
+    }
+    format!("{value:.1} GB/s")
+}
