@@ -107,7 +107,7 @@ impl Health {
         }
         let (status, output) = if !troubles.is_empty() {
             (1, format!("AgentHealth WARNING: {}\n", troubles.join("; ")))
-        } else if outbox.waiting() == 0 && self.ill.get()?.elapsed() >= WELL {
+        } else if self.ill.get()?.elapsed() >= WELL && outbox.waiting() == 0 {
             self.ill.set(None);
             (0, "AgentHealth OK: no results wait\n".to_owned())
         } else {

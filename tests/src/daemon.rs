@@ -2,7 +2,7 @@
 
 use crate::leash::Leash;
 use crate::{DEADLINE, pause};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpStream};
@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 use tempfile::TempDir;
 
-/// It may be running; dropped, it is killed. It is one process, which stays in the foreground.
+/// It may be running; dropped, it is killed. It stays in the foreground.
 #[derive(Debug)]
 pub struct Daemon {
     /// Its port on the loopback interface.
@@ -69,10 +69,11 @@ impl Daemon {
         }
     }
 
-    /// Ends it as a power cut does.
+    /// Ends it, and what it has started, as a power cut does.
     pub fn kill(&mut self) {
         if let Some((mut child, mut leash)) = self.running.take() {
-            child.kill().unwrap();
+            let group = Pid::from_raw(i32::try_from(child.id()).unwrap());
+            killpg(group, Signal::SIGKILL).unwrap();
             child.wait().unwrap();
             leash.release();
         }

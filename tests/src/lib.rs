@@ -42,6 +42,7 @@
 )]
 
 pub mod authority;
+pub mod browser;
 pub mod cable;
 pub mod carbon;
 pub mod certificates;

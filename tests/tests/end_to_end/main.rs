@@ -20,6 +20,7 @@ mod graphite;
 mod hostile;
 mod infiniband;
 mod local;
+mod page;
 mod redis;
 mod reload;
 mod requests;
