@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -109,12 +110,17 @@ impl Rig {
     }
 
     /// A figure of `/metrics`.
-    pub(crate) fn figure(&self, name: &str) -> f64 {
+    pub(crate) fn figure(&self, name: &str) -> String {
         let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         let page = converse(self.http, request, false).unwrap();
         let mut figures = page.lines().filter_map(|line| line.split_once(' '));
         let (_, value) = figures.find(|(found, _)| *found == name).unwrap();
-        value.parse().unwrap()
+        value.to_owned()
+    }
+
+    /// The same where it is a number of something.
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        self.figure(name).parse().unwrap()
     }
 
     /// Waits until all of this has arrived, and says what has not.
@@ -150,10 +156,21 @@ impl Rig {
         assert!(longest < LATE, "{longest:?} without a keepalive");
     }
 
-    /// Whether nothing was written to the disk.
-    pub(crate) fn wrote_nothing(&self) -> bool {
-        let mut entries = self.spool.path().read_dir().unwrap();
-        self.figure("venus_results_spooled_total") < 0.5 && entries.next().is_none()
+    /// The files of the spool, each with its size, and how many results were written there.
+    pub(crate) fn spooled(&self) -> (BTreeMap<PathBuf, u64>, u64) {
+        let mut files = BTreeMap::new();
+        let mut dirs = vec![self.spool.path().to_owned()];
+        while let Some(dir) = dirs.pop() {
+            for entry in dir.read_dir().unwrap() {
+                let entry = entry.unwrap();
+                let about = entry.metadata().unwrap();
+                if about.is_dir() {
+                    dirs.push(entry.path());
+                }
+                files.insert(entry.path(), about.len());
+            }
+        }
+        (files, self.count("venus_results_spooled_total"))
     }
 }
 

@@ -97,7 +97,7 @@ impl Watch {
         let open = Open::of(process);
         json!({
             "load": "soak", "seconds": self.begun.elapsed().as_secs_f64(),
-            "delivered": rig.figure("venus_results_delivered_total"),
+            "delivered": rig.count("venus_results_delivered_total"),
             "children": children.came,
             "rss_kb": process.status("VmRSS"), "peak_kb": process.status("VmHWM"),
             "descriptors": open.descriptors, "threads": open.threads,
@@ -127,18 +127,16 @@ fn an_agent_holds_no_more_after_millions_of_results_than_after_the_first() {
         most: rig.idle(),
     };
     let sending = PARCELS.send(rig.socket, &(0..results));
-    let delivered = || rig.figure("venus_results_delivered_total");
+    let delivered = || rig.count("venus_results_delivered_total");
     let process = rig.process();
     // Results and children are both to have had their first hundredth.
     let mut first = None;
     let mut said = Instant::now();
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    let hundredth = results as f64 / 100.0;
     while !(sending.is_over() && children.are_done()) {
         children.go_on(&rig);
         if watch.looked.elapsed() > LOOK {
             watch.look(&rig);
-            let is_first = delivered() > hundredth && children.came * 100 >= children.all;
+            let is_first = delivered() * 100 >= results && children.came * 100 >= children.all;
             if first.is_none() && is_first {
                 first = Some(process.status("VmRSS"));
                 report(&watch.figures(&rig, &children));
@@ -172,7 +170,7 @@ fn an_agent_holds_no_more_after_millions_of_results_than_after_the_first() {
         ("most_descriptors", json!(watch.most.descriptors)),
         ("most_threads", json!(watch.most.threads)),
         ("zombies", json!(watch.zombies.len())),
-        ("spooled", json!(rig.figure("venus_results_spooled_total"))),
+        ("spooled", json!(rig.count("venus_results_spooled_total"))),
     ] {
         figures[key] = value;
     }
