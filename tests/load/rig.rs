@@ -73,6 +73,7 @@ impl Rig {
         let alone = alone.unwrap_or_else(std::sync::PoisonError::into_inner);
         let vhost = RabbitMq::shared()?.vhost();
         let recorder = Recorder::of(&vhost);
+        wait_until(|| recorder.heard().has_listened);
         let [socket, http] = port::free();
         let spool = tempfile::tempdir().unwrap();
         let (mut command, dir) = program::agent(&json!({

@@ -34,6 +34,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// What came.
 #[derive(Debug, Default)]
 pub struct Heard {
+    /// Whether it has listened yet: what is sent before is nobody's.
+    pub has_listened: bool,
     /// When each keepalive did.
     pub keepalives: Vec<Instant>,
     /// Of each check the numbers that its results have as their output.
@@ -181,6 +183,7 @@ async fn listen(
         return Ok(());
     };
     let (_connection, channel, mut keepalives, mut results) = opened?;
+    heard.lock().unwrap().has_listened = true;
     wish.mark_changed();
     let note = |pipe, delivery: lapin::Result<Delivery>| {
         delivery.map(|delivery| heard.lock().unwrap().take(pipe, &delivery.data))
