@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -35,6 +35,12 @@ pub(crate) fn is_whole() -> bool {
 /// Of two figures the one for what is wanted.
 pub(crate) fn size<T>(whole: T, short: T) -> T {
     if is_whole() { whole } else { short }
+}
+
+/// Waits until no other load is at work.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    // Who failed has ended what was his.
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An agent, connected, with its sockets open.
@@ -68,9 +74,7 @@ pub(crate) struct Account {
 impl Rig {
     /// One with these checks.
     pub(crate) fn start(checks: &Value) -> Option<Self> {
-        let alone = ALONE.lock();
-        // Who failed has ended what was his.
-        let alone = alone.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let alone = alone();
         let vhost = RabbitMq::shared()?.vhost();
         let recorder = Recorder::of(&vhost);
         wait_until(|| recorder.heard().has_listened);

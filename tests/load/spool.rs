@@ -1,6 +1,6 @@
 //! What the spool costs while nothing is in it.
 
-use crate::rig::{Rig, hand_in, report, size};
+use crate::rig::{Rig, alone, hand_in, report, size};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -36,6 +36,7 @@ fn while_all_is_well_it_costs_at_most_a_tenth_of_the_instructions() {
     if part::find("valgrind", &["/usr/bin/valgrind"]).is_none() {
         return;
     }
+    let _alone = alone();
     let deliveries = size(2000, 200);
     let Some(without) = instructions(&json!(false), deliveries) else {
         return;
