@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(seen.len(), settings.checks.len());
         for (name, (interval, first, runs)) in seen {
             assert!(first <= interval + TICK, "{name}: {first:?}");
-            let left = (TWO_DAYS - first).as_nanos() / interval.as_nanos();
+            let left = TWO_DAYS.saturating_sub(first).as_nanos() / interval.as_nanos();
             assert_eq!(u128::from(runs), left + 1, "{name}");
         }
         assert_eq!(duties.punctuality().missed, 0);
