@@ -140,3 +140,60 @@ fn first_wait(check: &Check, settings: &Settings, since_epoch: Duration) -> Dura
         Some(Recurrence::Every(_) | Recurrence::Cron(_)) | None => Duration::ZERO,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::collections::BTreeMap;
+
+    const TWO_DAYS: Duration = Duration::from_hours(48);
+    /// The runtime's timers count milliseconds.
+    const TICK: Duration = Duration::from_millis(2);
+    const INTERVALS: [u64; 8] = [5, 7, 10, 30, 60, 300, 3600, 86_400];
+
+    #[tokio::test(start_paused = true)]
+    async fn in_two_days_each_check_runs_as_often_as_its_interval_says_and_none_drifts() {
+        let checks = INTERVALS.iter().chain(&INTERVALS[2..]);
+        let checks = checks.enumerate().map(|(number, interval)| {
+            let check = json!({"command": "true", "standalone": true, "interval": interval});
+            (format!("check-{number}"), check)
+        });
+        let settings = json!({
+            "client": {"name": "one", "address": "192.0.2.1", "subscriptions": []},
+            "rabbitmq": {},
+            "checks": checks.collect::<serde_json::Map<_, _>>(),
+        });
+        let Value::Object(settings) = settings else {
+            unreachable!()
+        };
+        let settings = Settings::compile(settings, Vec::new()).unwrap();
+        let mut duties = Duties::of(&settings);
+        let start = Instant::now();
+        // Of each check its interval, when it ran first, and how often it ran.
+        let mut seen: BTreeMap<String, (Duration, Duration, u32)> = BTreeMap::new();
+        loop {
+            duties.wait().await;
+            let at = start.elapsed();
+            if at > TWO_DAYS {
+                break;
+            }
+            duties.take_due(|check| {
+                let Some(Recurrence::Every(interval)) = check.recurrence else {
+                    unreachable!()
+                };
+                let (_, first, runs) = seen.entry(check.name.clone()).or_insert((interval, at, 0));
+                let planned = *first + interval * *runs;
+                assert!(at.abs_diff(planned) <= TICK, "{}: {at:?}", check.name);
+                *runs += 1;
+            });
+        }
+        assert_eq!(seen.len(), settings.checks.len());
+        for (name, (interval, first, runs)) in seen {
+            assert!(first <= interval + TICK, "{name}: {first:?}");
+            let left = TWO_DAYS.saturating_sub(first).as_nanos() / interval.as_nanos();
+            assert_eq!(u128::from(runs), left + 1, "{name}");
+        }
+        assert_eq!(duties.punctuality().missed, 0);
+    }
+}

@@ -4,7 +4,7 @@ use crate::load::{Load, Trust, figure, pause};
 use crate::place::is_whole;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use venus_tests::numbers::Numbers;
 use venus_tests::port;
 use venus_tests::program::{self, Running, wait_until};
 use venus_tests::recorder::{Heard, Recorder};
@@ -406,24 +407,16 @@ struct Account {
 impl Account {
     fn of(sent: &BTreeMap<String, Vec<u64>>, heard: &Heard) -> Self {
         let mut account = Self::default();
-        let none = Vec::new();
+        let none = Numbers::default();
         for (name, numbers) in sent {
             let came = heard.numbers.get(name).unwrap_or(&none);
-            let mut seen = HashSet::new();
-            let mut newest = 0;
-            for number in came {
-                if !seen.insert(*number) {
-                    account.duplicated += 1;
-                    continue;
-                }
-                if *number < newest {
-                    account.disorder = Some((name.clone(), *number));
-                }
-                newest = *number;
+            account.duplicated += came.duplicated();
+            if let Some(number) = came.disorder() {
+                account.disorder = Some((name.clone(), number));
             }
             account.sent += numbers.len() as u64;
             for number in numbers {
-                if seen.contains(number) {
+                if came.contains(*number) {
                     account.arrived += 1;
                 } else {
                     account.lost += 1;

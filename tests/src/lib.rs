@@ -22,6 +22,9 @@
 //! | [`leash`] | ends what was started, however the tests end |
 //! | [`endpoint`] | a stand-in for Slack's webhook |
 //! | [`server`] | the test in the role of the Sensu server |
+//! | [`publisher`] | who asks for checks as the Sensu server does, and hears nothing |
+//! | [`numbers`] | numbers that came, however many |
+//! | [`process`] | what the kernel and its own figures say of a running agent |
 //! | [`recorder`] | a Sensu server that comes back by itself and writes down what it gets |
 //! | [`program`] | our programs, run with settings of the test's own |
 //! | [`port`] | ports that nobody has |
@@ -59,9 +62,12 @@ pub mod memory_group;
 pub mod nameserver;
 pub mod network;
 pub mod nginx;
+pub mod numbers;
 pub mod part;
 pub mod port;
+pub mod process;
 pub mod program;
+pub mod publisher;
 pub mod rabbitmq;
 pub mod recorder;
 pub mod redis;

@@ -3,6 +3,7 @@
 //! Its queues are those of a real one, and go with its connection: what is sent while it is
 //! away is returned, and what it was sent is its own.
 
+use crate::numbers::Numbers;
 use crate::rabbitmq::Vhost;
 use crate::redis::Redis;
 use crate::runtime;
@@ -33,10 +34,12 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// What came.
 #[derive(Debug, Default)]
 pub struct Heard {
+    /// Whether it has listened yet: what is sent before is nobody's.
+    pub has_listened: bool,
     /// When each keepalive did.
     pub keepalives: Vec<Instant>,
-    /// Of each check the numbers that its results have as their output, as they came.
-    pub numbers: BTreeMap<String, Vec<u64>>,
+    /// Of each check the numbers that its results have as their output.
+    pub numbers: BTreeMap<String, Numbers>,
     /// When the newest result did.
     pub last_result: Option<Instant>,
     /// Results whose output is no number.
@@ -147,7 +150,7 @@ impl Heard {
             return;
         };
         let name = check["name"].as_str().unwrap().to_owned();
-        self.numbers.entry(name).or_default().push(number);
+        self.numbers.entry(name).or_default().note(number);
     }
 }
 
@@ -180,6 +183,7 @@ async fn listen(
         return Ok(());
     };
     let (_connection, channel, mut keepalives, mut results) = opened?;
+    heard.lock().unwrap().has_listened = true;
     wish.mark_changed();
     let note = |pipe, delivery: lapin::Result<Delivery>| {
         delivery.map(|delivery| heard.lock().unwrap().take(pipe, &delivery.data))

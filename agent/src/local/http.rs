@@ -89,6 +89,8 @@ pub(super) async fn answer(stream: TcpStream, api: &Rc<Api>) {
     let service = service_fn(async |request| Ok::<_, Infallible>(api.respond(request).await));
     let served = http1::Builder::new()
         .keep_alive(false)
+        // Who has said all may say so, and still hears the answer.
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), service);

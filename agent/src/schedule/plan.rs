@@ -127,4 +127,45 @@ mod tests {
         ];
         assert_eq!(seen, expected);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn f8_in_two_days_each_cron_check_strikes_at_each_of_its_times_and_at_no_other() {
+        use tokio::time::{Instant, sleep_until};
+        let two_days = Duration::from_hours(48);
+        let wall: DateTime<Utc> = "2026-11-24T10:00:30Z".parse().unwrap(); // a Tuesday
+        let start = Instant::now();
+        let now = || wall + start.elapsed();
+        let all = [
+            ("*/5 * * * *", 576),
+            ("0 * * * *", 48),
+            ("30 4 * * *", 2),
+            ("0 0 * * 4", 1),
+            ("0 0 1 * *", 0),
+        ];
+        let mut plan = Plan::default();
+        for (text, _) in all {
+            let cron = Recurrence::Cron(Box::new(cron::parse(text).unwrap()));
+            plan.add(&cron, Duration::ZERO, Duration::ZERO, &wall);
+        }
+        let every = Recurrence::Every(Duration::from_secs(7));
+        plan.add(&every, Duration::ZERO, Duration::ZERO, &wall);
+        let mut runs = [0; 6];
+        let mut due = Vec::new();
+        while let Some(next) = plan.next()
+            && next <= two_days
+        {
+            sleep_until(start + next).await;
+            due.clear();
+            let missed = plan.take_due(start.elapsed(), now, &mut due);
+            assert_eq!(missed, 0);
+            for index in &due {
+                runs[*index] += 1;
+                let into_minute = now().timestamp_millis() % 60_000;
+                assert!(*index == all.len() || into_minute <= 2, "{}", now());
+            }
+        }
+        let expected = all.map(|(_, runs)| runs);
+        assert_eq!(runs[..all.len()], expected);
+        assert_eq!(runs[all.len()], two_days.as_secs() / 7 + 1);
+    }
 }

@@ -209,6 +209,27 @@ fn g_http_can_be_protected_and_is_not_shown_to_anybody_without_a_user() {
 }
 
 #[test]
+fn g_who_says_that_his_http_request_is_all_hears_the_answer() {
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let (_agent, port) = client(&vhost, &mut server, "http_socket", &json!({}));
+    let body = json!({"name": "all", "output": ""}).to_string();
+    let mut stream = connect(port);
+    let head = format!(
+        "POST /results HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    stream
+        .write_all(format!("{head}{JSON}\r\n{body}").as_bytes())
+        .unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let answer = answer(stream);
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer:?}");
+    server.result_of("all");
+}
+
+#[test]
 fn g_http_says_when_the_broker_is_away() {
     let [port, broker] = port::free();
     let _agent = Running::agent(&json!({
