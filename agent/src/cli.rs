@@ -38,6 +38,8 @@ pub enum Mode {
         /// Whether to print JSON.
         json: bool,
     },
+    /// Ask the agent that runs here how it is, and exit.
+    Status,
     /// Check the settings and exit.
     ValidateConfig,
     /// Print the settings and exit.
@@ -52,8 +54,8 @@ impl Arguments {
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let whole = command().try_get_matches_from(arguments)?;
         // What is common to both is found with either.
-        let doctor = whole.subcommand_matches("doctor");
-        let matches = doctor.unwrap_or(&whole);
+        let subcommand = whole.subcommand();
+        let matches = subcommand.map_or(&whole, |(_, matches)| matches);
         // In the background the working directory is another.
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let path = |name: &str| whole.get_one::<PathBuf>(name).map(absolute);
@@ -69,10 +71,11 @@ impl Arguments {
             },
             log_file: path("log"),
             level: level(&whole),
-            mode: match doctor {
-                Some(doctor) => Mode::Doctor {
+            mode: match subcommand {
+                Some(("doctor", doctor)) => Mode::Doctor {
                     json: doctor.get_flag("json"),
                 },
+                Some(_) => Mode::Status,
                 None => mode(&whole),
             },
             background: whole.get_flag("background"),
@@ -184,8 +187,12 @@ pub fn command() -> Command {
                 .about("Look at everything that the agent needs, and say what is wrong (exit status 0 or 2)")
                 .arg(flag("json", "Print the findings as JSON")),
         )
+        .subcommand(
+            Command::new("status")
+                .about("Ask the agent that runs on this node how it and its checks are (exit status 0 or 2)"),
+        )
         .after_help(
-            "Examples:\n  venus-agent --once\n  venus-agent doctor\n\n\
+            "Examples:\n  venus-agent --once\n  venus-agent doctor\n  venus-agent status\n\n\
              Exit status: 0 stopped as asked, 2 bad arguments or settings; with --once the worst status.",
         )
 }

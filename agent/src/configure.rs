@@ -28,7 +28,7 @@ pub(crate) fn configure(
     };
     let settings = &found.settings;
     match arguments.mode {
-        Mode::Run | Mode::Once | Mode::Doctor { .. } => {}
+        Mode::Run | Mode::Once | Mode::Doctor { .. } | Mode::Status => {}
         Mode::ValidateConfig => {
             found.warn(&stderr);
             let data = json!({ "files": settings.files });

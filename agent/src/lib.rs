@@ -44,6 +44,7 @@ pub mod pipeline;
 pub mod schedule;
 pub mod settings;
 mod signals;
+mod status;
 mod supervise;
 pub mod terminal;
 mod transport;

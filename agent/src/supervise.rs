@@ -16,6 +16,7 @@ use crate::pipeline::Pipeline;
 use crate::schedule::subdued;
 use crate::settings::{Check, Current, Environment, Settings, Transport, venus};
 use crate::signals::{Asked, Signals};
+use crate::status;
 use crate::terminal::Terminal;
 use crate::transport::embedded::Embedded;
 use crate::transport::rabbitmq::Rabbitmq;
@@ -59,6 +60,9 @@ pub fn run(arguments: &Arguments, environment: &Environment) -> ExitCode {
     set_fds_cloexec(AFTER_STANDARD, &[]);
     if let Mode::Doctor { json } = arguments.mode {
         return doctor::run(arguments, environment, json);
+    }
+    if arguments.mode == Mode::Status {
+        return status::run(arguments, environment);
     }
     let (settings, log) = match configure(arguments, environment) {
         Ok(configured) => configured,

@@ -1,4 +1,4 @@
-//! A Chromium of the test's own, led by its driver (W3C WebDriver over HTTP).
+//! A Chromium of the test's own, led by its driver (`WebDriver` of the W3C, over HTTP).
 
 use crate::daemon::Daemon;
 use crate::{part, port};
@@ -36,13 +36,9 @@ impl Browser {
             "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"},
         });
         let asked = json!({"capabilities": {"alwaysMatch": wanted}});
-        let mut browser = Self {
-            driver,
-            session: String::new(),
-        };
-        let answer = browser.call("POST", "/session", &asked);
-        browser.session = answer["sessionId"].as_str().unwrap().to_owned();
-        Some(browser)
+        let answer = call(driver.port, "/session", &asked);
+        let session = answer["sessionId"].as_str().unwrap().to_owned();
+        Some(Self { driver, session })
     }
 
     /// Loads a page.
@@ -51,6 +47,7 @@ impl Browser {
     }
 
     /// What a function with this body returns in the page.
+    #[must_use]
     pub fn run(&self, script: &str) -> Value {
         self.post("execute/sync", &json!({"script": script, "args": []}))
     }
@@ -102,37 +99,34 @@ impl Browser {
         self.post("goog/cdp/execute", &asked);
     }
 
-    fn path(&self, command: &str) -> String {
-        format!("/session/{}/{command}", self.session)
-    }
-
     fn post(&self, command: &str, body: &Value) -> Value {
-        self.call("POST", &self.path(command), body)
+        let path = format!("/session/{}/{command}", self.session);
+        call(self.driver.port, &path, body)
     }
+}
 
-    fn call(&self, method: &str, path: &str, body: &Value) -> Value {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.driver.port)).unwrap();
-        let body = body.to_string();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all((head + &body).as_bytes()).unwrap();
-        // The driver keeps the connection.
-        let mut answer = BufReader::new(stream);
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            answer.read_line(&mut head).unwrap();
-        }
-        let mut fields = head.lines().filter_map(|line| line.split_once(':'));
-        let length = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-        let mut body = vec![0; length.unwrap().1.trim().parse().unwrap()];
-        answer.read_exact(&mut body).unwrap();
-        let mut body: Value = serde_json::from_slice(&body).unwrap();
-        assert!(head.contains(" 200 "), "{method} {path}: {body}");
-        body["value"].take()
+fn call(port: u16, path: &str, body: &Value) -> Value {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let body = body.to_string();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + &body).as_bytes()).unwrap();
+    // The driver keeps the connection.
+    let mut answer = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        answer.read_line(&mut head).unwrap();
     }
+    let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+    let length = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let mut body = vec![0; length.unwrap().1.trim().parse().unwrap()];
+    answer.read_exact(&mut body).unwrap();
+    let mut body: Value = serde_json::from_slice(&body).unwrap();
+    assert!(head.contains(" 200 "), "{path}: {body}");
+    body["value"].take()
 }
 
 /// axe, which finds what people with a screen reader or without a mouse cannot use: its script.

@@ -57,7 +57,9 @@ impl Trends {
             }
             "metrics-load" => {
                 let one = sum(&|path| path == "load_avg.one");
-                one.into_iter().for_each(|one| self.load.push(now, one));
+                if let Some(one) = one {
+                    self.load.push(now, one);
+                }
             }
             "metrics-memory" => {
                 let of = |name: &'static str| sum(&move |path| path == name);
@@ -69,9 +71,9 @@ impl Trends {
                 let is_wanted =
                     |path: &str| path.ends_with(".rx_bytes") || path.ends_with(".tx_bytes");
                 let bytes = sum(&is_wanted);
-                bytes
-                    .into_iter()
-                    .for_each(|bytes| self.network.count(now, bytes));
+                if let Some(bytes) = bytes {
+                    self.network.count(now, bytes);
+                }
             }
             "metrics-infiniband" => {
                 let is_wanted = |path: &str| {
@@ -79,9 +81,9 @@ impl Trends {
                     is_data && !path.contains(".remote.")
                 };
                 let units = sum(&is_wanted);
-                units
-                    .into_iter()
-                    .for_each(|units| self.infiniband.count(now, 4.0 * units));
+                if let Some(units) = units {
+                    self.infiniband.count(now, 4.0 * units);
+                }
             }
             _ => {}
         }

@@ -36,15 +36,6 @@ const DEPTHS: Duration = Duration::from_secs(5);
 
 /// Every path: its one method, and what it is for.
 const ENDPOINTS: [(&str, Method, &str); 10] = [
-    ("/", Method::GET, "This node, for people"),
-    ("/api/node", Method::GET, "The same for programs"),
-    (
-        "/events",
-        Method::GET,
-        "What changes of it, as server-sent events",
-    ),
-    ("/page.css", Method::GET, "How it looks"),
-    ("/page.js", Method::GET, "What keeps it up to date"),
     (
         "/info",
         Method::GET,
@@ -66,9 +57,18 @@ const ENDPOINTS: [(&str, Method, &str); 10] = [
         "Settings, redacted unless ?redacted=false; needs basic auth",
     ),
     ("/brew", Method::GET, "Coffee"),
+    ("/", Method::GET, "This node, for people"),
+    ("/api/node", Method::GET, "The same for programs"),
+    (
+        "/events",
+        Method::GET,
+        "What changes of it, as server-sent events",
+    ),
+    ("/page.css", Method::GET, "How it looks"),
+    ("/page.js", Method::GET, "What keeps it up to date"),
 ];
 
-/// Those of the page, which the settings may leave out.
+/// The last of them, which are the page's: the settings may leave them out.
 const PAGE: usize = 5;
 
 /// What answers requests.
@@ -103,12 +103,11 @@ pub(super) async fn answer(stream: TcpStream, api: &Rc<Api>) {
 impl Api {
     /// The endpoints that the settings want.
     fn endpoints(&self) -> &'static [(&'static str, Method, &'static str)] {
-        let left_out = if self.settings.get().venus.page {
-            0
-        } else {
-            PAGE
-        };
-        ENDPOINTS.get(left_out..).unwrap_or_default()
+        if self.settings.get().venus.page {
+            return &ENDPOINTS;
+        }
+        let (without, _) = ENDPOINTS.split_at(ENDPOINTS.len() - PAGE);
+        without
     }
 
     async fn respond(self: &Rc<Self>, request: Request<Incoming>) -> Answer {
@@ -268,7 +267,8 @@ fn described(endpoints: &[(&str, Method, &str)]) -> Value {
         let entry = json!({ "help": help, "methods": [method.as_str()] });
         ((*path).to_owned(), entry)
     });
-    json!({ "endpoints": serde_json::Map::from_iter(entries) })
+    let entries: serde_json::Map<_, _> = entries.collect();
+    json!({ "endpoints": entries })
 }
 
 /// A text of this type, which nobody takes for another, keeps, or shows inside another page.

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use venus_tests::browser::{self, Browser};
 use venus_tests::part;
 use venus_tests::port;
-use venus_tests::program::{Running, wait_until};
+use venus_tests::program::{self, Running, wait_until};
 
 /// An agent without a broker, and where its page is.
 struct Node {
@@ -225,7 +225,7 @@ fn a_browser_shows_it_and_keeps_it_up_to_date() {
     wait_until(|| node.check("disk").is_some());
     let says = |script: &str, wanted: Value| wait_until(|| browser.run(script) == wanted);
     browser.open(&node.url());
-    browser.run("window.isTheSame = true");
+    assert_eq!(browser.run("return window.isTheSame = true"), true);
     let status = "return document.querySelector('#check-disk b').textContent";
     says(status, json!("WARNING"));
     fs::write(node.dir.path().join("state"), "2").unwrap();
@@ -299,5 +299,38 @@ fn it_can_be_read_without_scripts() {
     assert!(
         shown.contains("WARNING") && shown.contains("91 %"),
         "{shown}"
+    );
+}
+
+#[test]
+fn status_prints_it_as_text() {
+    let node = Node::start(&json!({}));
+    wait_until(|| node.check("disk").is_some() && node.check("load").is_some());
+    let status = |settings: &Value| {
+        let (mut command, _dir) = program::agent(settings);
+        program::run(command.arg("status"))
+    };
+    let http = json!({"client": {"name": "venus001", "http_socket": {"port": node.port}}});
+    let output = status(&http);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut lines = text.lines();
+    let first = lines.next().unwrap();
+    assert_eq!(first, "venus001  192.0.2.1  physical, client:venus001");
+    assert_eq!(lines.next(), Some("embedded: connected; 0 results wait"));
+    let worst = lines.next().unwrap();
+    assert!(worst.starts_with("WARNING   disk "), "{text}");
+    assert!(
+        worst.ends_with("<script>alert(1)</script> & \"91 %\""),
+        "{text}"
+    );
+
+    let [nobody] = port::free();
+    let output = status(&json!({"client": {"name": "venus001", "http_socket": {"port": nobody}}}));
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("Connection refused") && said.lines().count() == 1,
+        "{said}"
     );
 }
