@@ -24,14 +24,20 @@ const MOST: usize = 1024;
 const HISTORY: usize = 21;
 /// How many characters of the first line of an output.
 const LINE: usize = 200;
-/// How long an output of metrics may be to be remembered whole.
-const METRICS: usize = 256 << 10;
+/// How many of them make room together when there are more.
+const ROOM: usize = 64;
+/// How long a name may be, in bytes.
+const NAME: usize = 255;
+/// How much of what collectors measured is remembered, in bytes.
+const METRICS: usize = 1 << 20;
 
 /// What was said.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     checks: RefCell<BTreeMap<String, Said>>,
     trends: RefCell<Trends>,
+    /// How long the lines of all metrics are.
+    bytes: Cell<usize>,
     /// Grows with each result.
     version: Cell<u64>,
     changed: Notify,
@@ -73,8 +79,9 @@ impl PartialEq for Metrics {
 }
 
 impl Board {
-    /// Takes note of a result of an agent with these settings.
-    pub(crate) fn note(&self, result: &CheckResult, venus: &Venus) {
+    /// Takes note of a result of an agent with these settings; what others say that a collector
+    /// measured is a text like any other.
+    pub(crate) fn note(&self, result: &CheckResult, venus: &Venus, is_own: bool) {
         let check = &result.check;
         let text = |key: &str| check.get(key).and_then(Value::as_str);
         let number = |key: &str| check.get(key).and_then(Value::as_u64);
@@ -85,12 +92,12 @@ impl Board {
             Some(source) => format!("{source}/{}", result.name()),
             None => result.name().to_owned(),
         };
+        if name.len() > NAME {
+            return;
+        }
         let mut checks = self.checks.borrow_mut();
         if checks.len() >= MOST && !checks.contains_key(&name) {
-            let oldest = checks.iter().min_by_key(|(_, said)| said.executed);
-            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
-                checks.remove(&oldest);
-            }
+            self.make_room(&mut checks);
         }
         let said = checks.entry(name).or_default();
         let output = text("output").unwrap_or_default();
@@ -106,10 +113,13 @@ impl Board {
             said.history.pop_front();
         }
         said.history.push_back(said.status);
-        let extension = text("extension").and_then(registry::find);
-        let spec = extension.filter(|_| said.status == 0 && output.len() <= METRICS);
+        let extension = text("extension").filter(|_| is_own && said.status == 0);
+        let before = said.metrics.take();
+        let others = self.bytes.get() - before.as_ref().map_or(0, |metrics| metrics.lines.len());
+        let spec = extension.and_then(registry::find);
+        let spec = spec.filter(|_| others + output.len() <= METRICS);
         said.metrics = spec.map(|spec| {
-            let mut metrics = said.metrics.take().unwrap_or_else(|| Metrics::of(spec));
+            let mut metrics = before.unwrap_or_else(|| Metrics::of(spec));
             metrics.spec = spec;
             metrics.scheme = match text("scheme") {
                 Some(scheme) => scheme.to_owned(),
@@ -119,16 +129,33 @@ impl Board {
             metrics.lines.push_str(output);
             metrics
         });
+        self.bytes.set(others);
         if let Some(Metrics {
             spec,
             scheme,
             lines,
         }) = &said.metrics
         {
+            self.bytes.set(others + lines.len());
             self.trends.borrow_mut().note(spec, scheme, lines, executed);
         }
         self.version.set(self.version.get() + 1);
         self.changed.notify_waiters();
+    }
+
+    /// Forgets those that were heard of longest ago.
+    fn make_room(&self, checks: &mut BTreeMap<String, Said>) {
+        let mut times: Vec<u64> = checks.values().map(|said| said.executed).collect();
+        let (_, last, _) = times.select_nth_unstable(ROOM);
+        let (last, mut most) = (*last, ROOM);
+        checks.retain(|_, said| {
+            let goes = said.executed <= last && most > 0;
+            most -= usize::from(goes);
+            if let (true, Some(metrics)) = (goes, &said.metrics) {
+                self.bytes.set(self.bytes.get() - metrics.lines.len());
+            }
+            !goes
+        });
     }
 
     /// The last result of each check, by the check's name, behind `SOURCE/` where it is that of a
@@ -183,4 +210,74 @@ impl Metrics {
 fn default_scheme(spec: &Spec, host: &str) -> String {
     let scheme: Scheme = spec.default_scheme(host);
     scheme.as_str().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use serde_json::json;
+    use venus_event::Attributes;
+
+    /// Of each a result, with the number as its time.
+    fn note(board: &Board, number: u64, more: &Value, is_own: bool) {
+        let settings = json!({"client": {"name": "n", "subscriptions": []}});
+        let settings = settings.as_object().unwrap().clone();
+        let settings = Settings::compile(settings, Vec::new()).unwrap();
+        let mut check = json!({"name": format!("check-{number}"), "output": "", "status": 0,
+            "executed": number});
+        let all = check.as_object_mut().unwrap();
+        all.extend(more.as_object().unwrap().clone());
+        let check: Attributes = all.clone();
+        let result = CheckResult {
+            client: "n".to_owned(),
+            check,
+            signature: None,
+        };
+        board.note(&result, &settings.venus, is_own);
+    }
+
+    #[test]
+    fn whatever_comes_what_is_remembered_is_bounded_and_the_newest_stay() {
+        let board = Board::default();
+        let metrics =
+            json!({"extension": "metrics-load", "output": "n.load_avg.one 1 1\n".repeat(1000)});
+        for number in 0..3000 {
+            note(&board, number, &metrics, true);
+        }
+        note(&board, 3000, &json!({"name": "x".repeat(1 << 20)}), false);
+        let count = board.checks().len();
+        assert!((MOST - ROOM..=MOST).contains(&count), "{count}");
+        assert!(board.checks().contains_key("check-2999"));
+        assert!(!board.checks().contains_key("check-1000"));
+        let kept = |board: &Board| -> usize {
+            let checks = board.checks();
+            let metrics = checks.values().filter_map(|said| said.metrics.as_ref());
+            metrics.map(|metrics| metrics.lines.len()).sum()
+        };
+        assert!(kept(&board) <= METRICS);
+        assert_eq!(kept(&board), board.bytes.get());
+        assert!(kept(&board) > METRICS / 2, "there is room for these");
+
+        let other = Board::default();
+        note(&other, 1, &metrics, false);
+        assert_eq!(kept(&other), 0, "it may be anything");
+        assert_eq!(other.checks()["check-1"].output, "n.load_avg.one 1 1");
+    }
+
+    #[test]
+    fn a_check_keeps_its_last_21_statuses() {
+        let board = Board::default();
+        for number in 0..30 {
+            note(
+                &board,
+                number,
+                &json!({"name": "a", "status": number}),
+                true,
+            );
+        }
+        let checks = board.checks();
+        let history: Vec<i64> = checks["a"].history.iter().copied().collect();
+        assert_eq!(history, (9..30).collect::<Vec<_>>());
+    }
 }

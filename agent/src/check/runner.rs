@@ -393,7 +393,7 @@ impl Runner {
     /// Puts a result of this node's own into the outbox.
     pub(crate) fn publish(&self, check: Attributes) {
         let result = self.result(check);
-        self.note_published(&result);
+        self.note_published(&result, true);
         self.outbox.push(result, clock::epoch_seconds());
     }
 
@@ -407,7 +407,7 @@ impl Runner {
         if let Err(refused) = admit(&result) {
             return Err((refused, result.check));
         }
-        self.note_published(&result);
+        self.note_published(&result, false);
         Ok(self.outbox.push_for(result, clock::epoch_seconds()))
     }
 
@@ -421,7 +421,7 @@ impl Runner {
         }
     }
 
-    fn note_published(&self, result: &CheckResult) {
+    fn note_published(&self, result: &CheckResult, is_own: bool) {
         if self.log.shows(Level::Debug) {
             self.log
                 .debug("publishing check result", json!({ "payload": result }));
@@ -430,7 +430,7 @@ impl Runner {
         let settings = self.settings.get();
         // Nobody could look at it.
         if settings.client.http_socket.socket.enabled {
-            self.board.note(result, &settings.venus);
+            self.board.note(result, &settings.venus, is_own);
         }
     }
 
