@@ -36,6 +36,8 @@ const METRICS: usize = 1 << 20;
 pub(crate) struct Board {
     checks: RefCell<BTreeMap<String, Said>>,
     trends: RefCell<Trends>,
+    /// How many checks this node has run, and for how many seconds in all.
+    runs: Cell<(u64, f64)>,
     /// How long the lines of all metrics are.
     bytes: Cell<usize>,
     /// Grows with each result.
@@ -88,6 +90,10 @@ impl Board {
         let Some(executed) = number("executed") else {
             return;
         };
+        if is_own && let Some(duration) = check.get("duration").and_then(Value::as_f64) {
+            let (runs, seconds) = self.runs.get();
+            self.runs.set((runs + 1, seconds + duration));
+        }
         let name = match text("source") {
             Some(source) => format!("{source}/{}", result.name()),
             None => result.name().to_owned(),
@@ -162,6 +168,11 @@ impl Board {
     /// proxy client.
     pub(crate) fn checks(&self) -> Ref<'_, BTreeMap<String, Said>> {
         self.checks.borrow()
+    }
+
+    /// How many checks this node has run, and for how many seconds in all.
+    pub(crate) fn runs(&self) -> (u64, f64) {
+        self.runs.get()
     }
 
     /// How this node was in the last hour.

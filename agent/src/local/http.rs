@@ -166,7 +166,7 @@ impl Api {
 
     fn metrics(&self) -> Answer {
         let runner = &self.inbox.runner;
-        let own = metrics::text(runner.outbox(), &self.health);
+        let own = metrics::text(runner.outbox(), &self.health, runner.board().runs());
         let measured = runner.board().families().to_text();
         text("text/plain; version=0.0.4", own + &measured)
     }

@@ -7,7 +7,7 @@ use crate::outbox::{Counters, Dropped, OnDisk, Outbox};
 use std::fmt::Write;
 
 /// All figures.
-pub(super) fn text(outbox: &Outbox, health: &Health) -> String {
+pub(super) fn text(outbox: &Outbox, health: &Health, (runs, seconds): (u64, f64)) -> String {
     let Counters {
         taken,
         delivered,
@@ -87,6 +87,10 @@ pub(super) fn text(outbox: &Outbox, health: &Health) -> String {
     );
     let what = "How much later than planned the last checks were started.";
     page.gauge("checks_late_seconds", what, late.as_secs_f64());
+    let what = "How long checks of this node took.";
+    page.head("check_duration_seconds", what, "summary");
+    page.value("check_duration_seconds_sum", seconds);
+    page.value("check_duration_seconds_count", runs);
     if let Some(offset) = health.clock_offset.get() {
         let sign = if matches!(offset, Offset::Behind(1..)) {
             "-"

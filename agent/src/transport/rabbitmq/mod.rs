@@ -4,30 +4,34 @@
 //! keepalives and requests, one for results.
 
 mod clock;
+mod delivery;
+mod requests;
+mod words;
 
 pub(crate) use clock::ask_clock;
+pub(crate) use requests::RabbitmqRequests;
+pub(crate) use words::say;
+
+use delivery::{deliver_all, send};
+use requests::Events;
+use words::{failure, is_hang_up};
 
 use super::attempt::Attempt;
-use super::{Depth, KEEPALIVES, Link, RESULTS, Requests, Transport, TransportError, runtime, tls};
+use super::{Depth, KEEPALIVES, Link, RESULTS, Transport, TransportError, runtime, tls};
 use crate::clock::epoch_seconds;
 use crate::keepalive::SENSU_VERSION;
 use crate::settings::Broker;
 use crate::settings::client::is_shared;
-use futures_lite::Stream;
 use lapin::options::{
     BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
     ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::FieldTable;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{
-    AsyncTcpStream, BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
-    Consumer, ErrorKind, Event, ExchangeKind, PublisherConfirm, Queue,
+    AsyncTcpStream, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind, Queue,
 };
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 use venus_event::CheckResult;
 
@@ -313,8 +317,6 @@ impl Link for RabbitmqLink {
         sent.map_err(|error| failure(&self.broker, &error))
     }
 
-    /// Hands all of them to the connection before it waits for any: one write
-    /// and one wake-up of the client library's thread instead of one for each.
     async fn results(&self, results: &[Rc<CheckResult>]) -> Result<Vec<usize>, TransportError> {
         let fails = |what: String| TransportError::Broker {
             broker: self.broker.clone(),
@@ -327,33 +329,10 @@ impl Link for RabbitmqLink {
             })?;
             payloads.push(payload);
         }
-        let deliveries = payloads.iter().enumerate();
-        let mut pending: Vec<_> = deliveries
-            .map(|(place, payload)| Box::pin(deliver(&self.results, place, payload)))
-            .collect();
-        let mut returned = Returned::default();
-        poll_fn(|context| {
-            let mut failed = None;
-            pending.retain_mut(|deliver| match deliver.as_mut().poll(context) {
-                Poll::Ready(fate) => {
-                    match fate {
-                        Ok((place, confirmation)) => returned.note(place, confirmation),
-                        Err(error) => failed = Some(error),
-                    }
-                    false
-                }
-                Poll::Pending => true,
-            });
-            match failed.take() {
-                Some(error) => Poll::Ready(Err(failure(&self.broker, &error))),
-                None if pending.is_empty() => Poll::Ready(Ok(())),
-                None => Poll::Pending,
-            }
-        })
-        .await?;
+        let returned = deliver_all(&self.results, &payloads).await;
         // What is not known to have arrived is sent again.
         returned
-            .among(&payloads)
+            .map_err(|error| failure(&self.broker, &error))?
             .ok_or_else(|| fails("it returned what was not sent".to_owned()))
     }
 
@@ -400,166 +379,6 @@ async fn publish(channel: &Channel, exchange: &str, payload: Vec<u8>) -> lapin::
     Ok(())
 }
 
-/// Sends the result at a place, and waits for the broker's word whether a queue has it.
-async fn deliver(
-    channel: &Channel,
-    place: usize,
-    payload: &[u8],
-) -> lapin::Result<(usize, Confirmation)> {
-    let options = BasicPublishOptions {
-        mandatory: true,
-        ..BasicPublishOptions::default()
-    };
-    let sent = send(channel, RESULTS, payload, options).await?;
-    Ok((place, sent.await?))
-}
-
-/// What of a batch did not arrive.
-#[derive(Debug, Default)]
-struct Returned {
-    places: Vec<usize>,
-    payloads: Vec<Vec<u8>>,
-}
-
-impl Returned {
-    fn note(&mut self, place: usize, confirmation: Confirmation) {
-        let (is_taken, back) = match confirmation {
-            Confirmation::Ack(back) => (true, back),
-            Confirmation::Nack(back) => (false, back),
-            Confirmation::NotRequested => (false, None),
-        };
-        if !is_taken {
-            self.places.push(place);
-        }
-        // The library may hand what came back to the confirmation of another.
-        self.payloads.extend(back.map(|back| back.delivery.data));
-    }
-
-    /// The places of all of them; none if one is not of this batch.
-    fn among(self, batch: &[Vec<u8>]) -> Option<Vec<usize>> {
-        let mut places = self.places;
-        for back in self.payloads {
-            let mut alike = batch.iter().enumerate().filter(|(_, sent)| **sent == back);
-            let (place, _) = alike.find(|(place, _)| !places.contains(place))?;
-            places.push(place);
-        }
-        Some(places)
-    }
-}
-
-async fn send(
-    channel: &Channel,
-    exchange: &str,
-    payload: &[u8],
-    options: BasicPublishOptions,
-) -> lapin::Result<PublisherConfirm> {
-    let properties = BasicProperties::default()
-        .with_content_type(ShortString::from("application/octet-stream"))
-        .with_delivery_mode(1)
-        .with_priority(0);
-    channel
-        .basic_publish(exchange.into(), "".into(), options, payload, properties)
-        .await
-}
-
-type Events = Pin<Box<dyn Stream<Item = Event> + Send>>;
-
-/// The receiving side.
-pub(crate) struct RabbitmqRequests {
-    broker: String,
-    consumers: Vec<Consumer>,
-    events: Vec<Events>,
-    _channel: Channel,
-}
-
-impl Requests for RabbitmqRequests {
-    async fn next(&mut self) -> Result<Vec<u8>, TransportError> {
-        let lost = |what: &str| TransportError::Broker {
-            broker: self.broker.clone(),
-            what: what.to_owned(),
-        };
-        poll_fn(|context| {
-            for events in &mut self.events {
-                while let Poll::Ready(event) = events.as_mut().poll_next(context) {
-                    match event {
-                        Some(Event::Error(error)) => {
-                            return Poll::Ready(Err(failure(&self.broker, &error)));
-                        }
-                        Some(_) => {}
-                        None => return Poll::Ready(Err(lost("the connection is closed"))),
-                    }
-                }
-            }
-            for consumer in &mut self.consumers {
-                if let Poll::Ready(delivery) = Pin::new(consumer).poll_next(context) {
-                    return Poll::Ready(match delivery {
-                        Some(Ok(delivery)) => Ok(delivery.data),
-                        Some(Err(error)) => Err(failure(&self.broker, &error)),
-                        None => Err(lost("the subscription was cancelled")),
-                    });
-                }
-            }
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// A consumer that is dropped is cancelled.
-    fn unsubscribe(&mut self) {
-        self.consumers.clear();
-    }
-}
-
-/// Whether the peer closed the connection without a word.
-fn is_hang_up(error: &lapin::Error) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    let ErrorKind::IOError(error) = error.kind() else {
-        return false;
-    };
-    matches!(
-        error.kind(),
-        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
-    )
-}
-
-fn failure(broker: &str, error: &lapin::Error) -> TransportError {
-    TransportError::Broker {
-        broker: broker.to_owned(),
-        what: say(error),
-    }
-}
-
-/// What the broker said, and what a person can do about it.
-pub(crate) fn say(error: &lapin::Error) -> String {
-    match error.kind() {
-        ErrorKind::IOError(error) => {
-            let said = error.to_string();
-            let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
-            let advice = if refused {
-                "; is RabbitMQ running and listening there?"
-            } else if said.contains("UnknownIssuer") {
-                "; see ssl.cacert in the rabbitmq settings"
-            } else if said.contains("CertificateRequired") {
-                "; see ssl.cert_chain_file in the rabbitmq settings"
-            } else {
-                ""
-            };
-            said + advice
-        }
-        ErrorKind::ProtocolError(error) => {
-            let advice = match error.get_id() {
-                403 => "; see user, password and permissions in the rabbitmq settings",
-                530 => "; see vhost in the rabbitmq settings",
-                406 => "; something else declared it with other flags than Sensu's",
-                _ => "",
-            };
-            let said = error.get_message();
-            format!("{}{advice}", said.as_str().trim_end_matches('.'))
-        }
-        _ => error.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -568,23 +387,6 @@ mod tests {
     use tokio::io::AsyncReadExt;
     use tokio::net::{TcpListener, TcpSocket};
     use tokio::time::timeout;
-
-    #[test]
-    fn of_results_that_are_alike_each_that_came_back_stays() {
-        let batch: Vec<Vec<u8>> = ["a", "b", "a", "a"].map(Into::into).into();
-        let returned = |payloads: &[&str]| {
-            let payloads = payloads.iter().map(|payload| (*payload).into());
-            let returned = Returned {
-                places: vec![0],
-                payloads: payloads.collect(),
-            };
-            returned.among(&batch)
-        };
-        assert_eq!(returned(&["a", "b"]), Some(vec![0, 2, 1]));
-        assert_eq!(returned(&["a", "a"]), Some(vec![0, 2, 3]));
-        assert_eq!(returned(&["c"]), None);
-        assert_eq!(returned(&["a", "a", "a"]), None);
-    }
 
     /// Threads of the client library in this process.
     fn library_threads() -> usize {
