@@ -8,7 +8,8 @@ use std::fmt::{self, Display, Write};
 /// The width and height of a trend, in units of its own.
 const WIDTH: f32 = 360.0;
 const HEIGHT: f32 = 48.0;
-/// How long it is, in seconds.
+/// How long it is, in seconds: as long as there are points, an hour at most.
+const SHORTEST: u64 = 300;
 const HOUR: u64 = 3600;
 /// How wide a status of a history is.
 const STATUS: usize = 5;
@@ -77,10 +78,10 @@ pub(super) fn main(view: &View<'_>) -> String {
 
 fn node(view: &View<'_>, out: &mut String) -> fmt::Result {
     let subscriptions = view.subscriptions.join(", ");
-    let connection = match (view.transport, view.is_connected) {
-        ("embedded", _) => "none is needed",
-        (_, true) => "connected",
-        (_, false) => "not connected, results are kept",
+    let broker = match (view.transport, view.is_connected) {
+        ("embedded", _) => "none is needed".to_owned(),
+        (name, true) => format!("{name}, connected"),
+        (name, false) => format!("{name}, not connected: results are kept"),
     };
     let waiting = view.in_memory + view.on_disk;
     write!(
@@ -89,13 +90,12 @@ fn node(view: &View<'_>, out: &mut String) -> fmt::Result {
          <div><dt>address</dt><dd>{}</dd></div>\
          <div><dt>subscriptions</dt><dd>{}</dd></div>\
          <div><dt>version</dt><dd>{SENSU_VERSION} (venus {})</dd></div>\
-         <div><dt>{}</dt><dd>{connection}</dd></div>\
+         <div><dt>broker</dt><dd>{broker}</dd></div>\
          <div><dt>results that wait</dt><dd>{waiting}</dd></div></dl></header>",
         Escaped(view.name),
         Escaped(view.address.unwrap_or("unknown")),
         Escaped(&subscriptions),
         env!("CARGO_PKG_VERSION"),
-        Escaped(view.transport),
     )
 }
 
@@ -107,9 +107,10 @@ fn trend_of(
     now: u64,
     out: &mut String,
 ) -> fmt::Result {
-    let Some((_, last)) = trend.points.back() else {
+    let (Some((first, _)), Some((_, last))) = (trend.points.front(), trend.points.back()) else {
         return Ok(());
     };
+    let span = now.saturating_sub(*first).clamp(SHORTEST, HOUR);
     let most = trend.points.iter().map(|(_, value)| *value);
     let most = most.fold(0.0_f32, f32::max);
     let (last, top) = (form(*last), form(most));
@@ -120,9 +121,9 @@ fn trend_of(
          viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\"><polyline points=\""
     )?;
     for (at, value) in &trend.points {
-        let age = now.saturating_sub(*at).min(HOUR);
+        let age = now.saturating_sub(*at).min(span);
         #[expect(clippy::cast_precision_loss, reason = "an hour has 3600 seconds")]
-        let x = WIDTH * (1.0 - age as f32 / HOUR as f32);
+        let x = WIDTH * (1.0 - age as f32 / span as f32);
         let y = HEIGHT - 1.0 - (HEIGHT - 2.0) * value / most.max(f32::MIN_POSITIVE);
         write!(out, "{x:.0},{y:.1} ")?;
     }
