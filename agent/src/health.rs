@@ -19,7 +19,7 @@ const WELL: Duration = Duration::from_mins(1);
 
 /// Whether there is a connection, and a way to ask it something.
 #[derive(Debug, Default)]
-pub(crate) struct Health {
+pub struct Health {
     connected: Cell<bool>,
     connections: Cell<u64>,
     punctuality: Cell<Punctuality>,

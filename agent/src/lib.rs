@@ -14,8 +14,8 @@
 //! - `transport`: one trait; `RabbitMQ`, Redis, or none (embedded).
 //! - `connection`: keeps a transport connected and serves it.
 //! - `doctor`: looks at all of it without running it.
-//! - `health`: what of it others on this node may know.
-//! - `duties`: what this node runs by itself; `local`: what others hand in.
+//! - [`health`]: what of it others on this node may know.
+//! - `duties`: what this node runs by itself; [`local`]: what others hand in.
 //! - [`keepalive`], [`pipeline`] (events and handlers of an agent without a
 //!   server), [`terminal`], [`log`], `signals`, `supervise` (start, stop).
 //!
@@ -30,10 +30,10 @@ mod connection;
 mod daemon;
 mod doctor;
 mod duties;
-mod health;
+pub mod health;
 pub mod host;
 pub mod keepalive;
-mod local;
+pub mod local;
 pub mod log;
 pub mod outbox;
 pub mod pipeline;

@@ -21,7 +21,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use venus_event::redact;
 
@@ -56,18 +56,23 @@ const ENDPOINTS: [(&str, Method, &str); 5] = [
 ];
 
 /// What answers requests.
-pub(super) struct Api {
-    pub(super) inbox: Rc<Inbox>,
-    pub(super) settings: Rc<Current>,
-    pub(super) health: Rc<Health>,
-    pub(super) http: HttpSocket,
-    pub(super) log: Log,
+pub struct Api {
+    /// Where results go.
+    pub inbox: Rc<Inbox>,
+    /// What `/settings` shows.
+    pub settings: Rc<Current>,
+    /// What `/info` and `/metrics` tell of the connection.
+    pub health: Rc<Health>,
+    /// Who may ask, and for how much.
+    pub http: HttpSocket,
+    /// What breaks off is said there.
+    pub log: Log,
 }
 
 type Answer = Response<Full<Bytes>>;
 
 /// Answers the request of a connection.
-pub(super) async fn answer(stream: TcpStream, api: &Api) {
+pub async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, api: &Api) {
     let service = service_fn(async |request| Ok::<_, Infallible>(api.respond(request).await));
     let served = http1::Builder::new()
         .keep_alive(false)
