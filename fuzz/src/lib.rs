@@ -38,7 +38,7 @@ fn settings() -> Settings {
             "http_socket": {"user": "u", "password": SECRET},
             "a": "1", "b": {"c": [true, "d"]},
         },
-        "checks": {"local": {"extension": "metrics-load", "interval": 60}},
+        "checks": {"local": {"extension": "metrics-load", "interval": 60, "standalone": true}},
         "venus": {
             "proc_path": "/nonexistent", "sys_path": "/nonexistent", "dev_path": "/nonexistent",
             "docker_host": "unix:///nonexistent",

@@ -16,14 +16,15 @@ fuzz_target!(|data: &[u8]| {
     }
     let performance = attribute(Class::Performance, &mad);
     let capabilities = Capabilities::read(performance);
-    for field in capabilities.fields(&Kind::ALL) {
-        let value = field.value(performance);
-        assert!(
-            field.bits == 64 || value < 1 << field.bits,
-            "{}",
-            field.name
-        );
-    }
+    let fields = capabilities.fields(&Kind::ALL);
+    // One of them, as all take their time.
+    let field = fields[usize::from(mad[BYTES - 1]) % fields.len()];
+    let value = field.value(performance);
+    assert!(
+        field.bits == 64 || value < 1 << field.bits,
+        "{}",
+        field.name
+    );
     let subnet = attribute(Class::DirectedSubnet, &mad);
     let description = read_description(subnet);
     assert!(!description.contains(char::is_control) && description.chars().count() <= 64);
