@@ -76,6 +76,8 @@ pub async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, api: &Api) {
     let service = service_fn(async |request| Ok::<_, Infallible>(api.respond(request).await));
     let served = http1::Builder::new()
         .keep_alive(false)
+        // Who says that he has sent all is answered: `nc -N` and its like.
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), service);
@@ -242,4 +244,50 @@ fn json_answer(status: StatusCode, body: &Value) -> Answer {
     let json = HeaderValue::from_static("application/json");
     answer.headers_mut().insert(CONTENT_TYPE, json);
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{ChildEnvironment, Runner};
+    use crate::log::{Format, Level};
+    use crate::settings::Settings;
+    use std::collections::HashMap;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    fn api() -> Api {
+        let client = json!({"client": {
+            "name": "c", "address": "127.0.0.1", "subscriptions": [], "http_socket": {},
+        }});
+        let settings = Settings::compile(client.as_object().unwrap().clone(), Vec::new()).unwrap();
+        let http = settings.client.http_socket.clone();
+        let settings = Rc::new(Current::new(settings));
+        let log = Log::stderr(Level::Fatal, Format::Json);
+        let environment = ChildEnvironment::of(&HashMap::new());
+        let runner = Runner::new(
+            Rc::clone(&settings),
+            log.clone(),
+            Rc::default(),
+            environment,
+        );
+        Api {
+            inbox: Rc::new(Inbox::new(Rc::new(runner), log.clone(), 1)),
+            settings,
+            health: Rc::default(),
+            http,
+            log,
+        }
+    }
+
+    #[tokio::test]
+    async fn g_who_has_ended_his_side_is_answered() {
+        let (mut client, server) = duplex(1000);
+        let request = "POST /results HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";
+        client.write_all(request.as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        answer(server, &api()).await;
+        let mut said = String::new();
+        client.read_to_string(&mut said).await.unwrap();
+        assert!(said.starts_with("HTTP/1.1 415 "), "{said}");
+    }
 }
