@@ -14,7 +14,10 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let is_read = match which {
-        b'a' => stat::parse(file, |entry| drop(black_box(entry))).is_ok(),
+        b'a' => stat::parse(file, |entry| {
+            black_box(entry);
+        })
+        .is_ok(),
         b'b' => meminfo::MemInfo::parse(file).is_ok_and(|memory| {
             let used = memory.used_without_caches();
             assert!(used.is_err() || used <= memory.used());
@@ -30,7 +33,10 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(counters.of_the_other_end().of_the_other_end(), counters);
         })
         .is_ok(),
-        b'e' => nfs::mounts(file, |told| drop(black_box(told))).is_ok(),
+        b'e' => nfs::mounts(file, |told| {
+            black_box(told);
+        })
+        .is_ok(),
         b'f' => nfs::rows(file, |_, columns| nfs::counted(columns, |_, _| {})).is_ok(),
         b'g' => counts::parse(file, |name, _| assert!(counts::is_name(name.as_bytes()))).is_ok(),
         b'h' => cpu_online::parse(file).is_ok(),
@@ -44,9 +50,9 @@ fuzz_target!(|data: &[u8]| {
         b'm' => cgroup::io_stat(file).is_ok(),
         b'n' => cgroup::blkio(file).is_ok(),
         b'o' => mounts::parse(file).is_ok_and(|mounts| {
-            mounts
-                .iter()
-                .for_each(|mount| drop(black_box(mount.may_hang())));
+            mounts.iter().for_each(|mount| {
+                black_box(mount.may_hang());
+            });
             // A table that somebody writes may end without a newline.
             false
         }),
