@@ -24,8 +24,11 @@ fuzz_target!(|data: &[u8]| {
         let told = String::from_utf8_lossy(&said);
         assert!(!told.contains(SECRET) && !told.contains("\"rabbitmq\""));
     }
-    let whole = answered(Peer::new(text, text.len(), ends));
-    assert_eq!((status(&said), results), (status(&whole.0), whole.1));
+    // What is wrong in a head that never ends may be said or not.
+    if contains("\r\n\r\n") {
+        let whole = answered(Peer::new(text, text.len(), ends));
+        assert_eq!((status(&said), results), (status(&whole.0), whole.1));
+    }
 });
 
 /// What the sender is told, and how many results are published.
