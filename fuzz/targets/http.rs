@@ -5,6 +5,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::timeout;
 use venus_agent::local::Inbox;
 use venus_agent::local::http::{Api, answer};
 use venus_fuzz::{Agent, LOGIN, Peer, SECRET, run};
@@ -47,7 +49,8 @@ fn answered(peer: Peer<'_>) -> (Vec<u8>, usize) {
             health: Rc::default(),
             log: agent.log.clone(),
         };
-        answer(peer, &api).await;
+        // As for every connection: a body that never comes is not waited for longer.
+        drop(timeout(Duration::from_secs(30), answer(peer, &api)).await);
         agent.results().await.len()
     });
     (heard.take(), results)
