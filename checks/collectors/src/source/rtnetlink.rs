@@ -419,9 +419,9 @@ mod tests {
         fn no_bytes_make_it_panic(bytes: Vec<u8>, start in 0_u32..64) {
             let message = [&start.to_ne_bytes()[..], &bytes].concat();
             for one in messages(&message) {
-                link(one.payload);
+                drop(link(one.payload));
             }
-            link(&bytes);
+            drop(link(&bytes));
             attributes(&bytes).for_each(drop);
         }
     }
