@@ -22,7 +22,7 @@ const LATE: u64 = 60;
 
 /// Whether there is a connection, and a way to ask it something.
 #[derive(Debug, Default)]
-pub(crate) struct Health {
+pub struct Health {
     connected: Cell<bool>,
     connections: Cell<u64>,
     punctuality: Cell<Punctuality>,

@@ -15,9 +15,9 @@
 //! - `connection`: keeps a transport connected and serves it.
 //! - `doctor`: looks at all of it without running it.
 //! - `drift`: how far the broker's clock is from this one.
-//! - `health`: what of it others on this node may know.
+//! - [`health`]: what of it others on this node may know.
 //! - `board`: what each check said last.
-//! - `duties`: what this node runs by itself; `local`: what others hand in.
+//! - `duties`: what this node runs by itself; [`local`]: what others hand in.
 //! - [`keepalive`], [`pipeline`] (events and handlers of an agent without a
 //!   server), [`terminal`], [`log`], `signals`, `supervise` (start, stop).
 //!
@@ -34,10 +34,10 @@ mod daemon;
 mod doctor;
 mod drift;
 mod duties;
-mod health;
+pub mod health;
 pub mod host;
 pub mod keepalive;
-mod local;
+pub mod local;
 pub mod log;
 pub mod outbox;
 pub mod pipeline;

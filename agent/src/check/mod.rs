@@ -20,4 +20,4 @@ pub use command::{Execution, Groups, Limits, run_command};
 pub use environment::{ChildEnvironment, Variables};
 pub(crate) use orphans::reap_orphans;
 pub use runner::Runner;
-pub(crate) use tokens::substituted;
+pub use tokens::substituted;

@@ -14,7 +14,8 @@ pub(super) struct Tokens<'a> {
 
 /// A copy of a check's definition with its tokens substituted, and the message
 /// about those that nothing stands for, if there are any.
-pub(crate) fn substituted(check: &Attributes, client: &Client) -> (Attributes, Option<String>) {
+#[must_use]
+pub fn substituted(check: &Attributes, client: &Client) -> (Attributes, Option<String>) {
     let mut tokens = Tokens::of(client);
     let values = check.iter();
     let substituted = values.map(|(key, value)| (key.clone(), tokens.substitute(value)));

@@ -25,7 +25,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use venus_event::redact;
 
@@ -72,24 +72,29 @@ const ENDPOINTS: [(&str, Method, &str); 10] = [
 const PAGE: usize = 5;
 
 /// What answers requests.
-pub(super) struct Api {
-    pub(super) inbox: Rc<Inbox>,
-    pub(super) settings: Rc<Current>,
-    pub(super) health: Rc<Health>,
-    pub(super) http: HttpSocket,
-    pub(super) log: Log,
+pub struct Api {
+    /// Where results go.
+    pub inbox: Rc<Inbox>,
+    /// What `/settings` shows.
+    pub settings: Rc<Current>,
+    /// What `/info` and `/metrics` tell of the connection.
+    pub health: Rc<Health>,
+    /// Who may ask, and for how much.
+    pub http: HttpSocket,
+    /// What breaks off is said there.
+    pub log: Log,
     /// One more than browsers that follow the page.
-    pub(super) followers: Rc<()>,
+    pub followers: Rc<()>,
 }
 
 type Answer = Response<Either<Full<Bytes>, Channel<Bytes, Infallible>>>;
 
 /// Answers the request of a connection.
-pub(super) async fn answer(stream: TcpStream, api: &Rc<Api>) {
+pub async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, api: &Rc<Api>) {
     let service = service_fn(async |request| Ok::<_, Infallible>(api.respond(request).await));
     let served = http1::Builder::new()
         .keep_alive(false)
-        // Who has said all may say so, and still hears the answer.
+        // Who says that he has sent all is answered: `nc -N` and its like.
         .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
@@ -297,4 +302,51 @@ fn json_answer(status: StatusCode, body: &Value) -> Answer {
     let json = HeaderValue::from_static("application/json");
     answer.headers_mut().insert(CONTENT_TYPE, json);
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{ChildEnvironment, Runner};
+    use crate::log::{Format, Level};
+    use crate::settings::Settings;
+    use std::collections::HashMap;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    fn api() -> Rc<Api> {
+        let client = json!({"client": {
+            "name": "c", "address": "127.0.0.1", "subscriptions": [], "http_socket": {},
+        }});
+        let settings = Settings::compile(client.as_object().unwrap().clone(), Vec::new()).unwrap();
+        let http = settings.client.http_socket.clone();
+        let settings = Rc::new(Current::new(settings));
+        let log = Log::stderr(Level::Fatal, Format::Json);
+        let environment = ChildEnvironment::of(&HashMap::new());
+        let runner = Runner::new(
+            Rc::clone(&settings),
+            log.clone(),
+            Rc::default(),
+            environment,
+        );
+        Rc::new(Api {
+            inbox: Rc::new(Inbox::new(Rc::new(runner), log.clone(), 1)),
+            settings,
+            health: Rc::default(),
+            http,
+            log,
+            followers: Rc::default(),
+        })
+    }
+
+    #[tokio::test]
+    async fn g_who_has_ended_his_side_is_answered() {
+        let (mut client, server) = duplex(1000);
+        let request = "POST /results HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";
+        client.write_all(request.as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        answer(server, &api()).await;
+        let mut said = String::new();
+        client.read_to_string(&mut said).await.unwrap();
+        assert!(said.starts_with("HTTP/1.1 415 "), "{said}");
+    }
 }

@@ -2,13 +2,13 @@
 //! or HTTP, on the loopback interface unless the settings say otherwise, and that
 //! users who are named hand in over a Unix socket.
 
-mod http;
+pub mod http;
 mod limits;
 mod metrics;
 mod page;
 mod peers;
-mod result;
-mod stream;
+pub mod result;
+pub mod stream;
 mod udp;
 mod unix;
 
@@ -56,7 +56,7 @@ pub(crate) struct Sockets {
 }
 
 /// Takes the messages of a socket.
-struct Inbox {
+pub struct Inbox {
     runner: Rc<Runner>,
     log: Log,
     rate: Rate,
@@ -106,11 +106,8 @@ impl Sockets {
         let [open, named] = [Rc::default(), Rc::default()];
         let inbox = |max_rate: u32, share: &Rc<Share>| {
             Rc::new(Inbox {
-                runner: Rc::clone(runner),
-                log: log.clone(),
-                rate: Rate::new(max_rate),
                 share: Rc::clone(share),
-                said: Cell::default(),
+                ..Inbox::new(Rc::clone(runner), log.clone(), max_rate)
             })
         };
         let client = settings.get().client.clone();
@@ -284,6 +281,18 @@ impl Drop for Sockets {
 }
 
 impl Inbox {
+    /// An inbox of its own; `runner` publishes what comes, at most `max_rate` results a second.
+    #[must_use]
+    pub fn new(runner: Rc<Runner>, log: Log, max_rate: u32) -> Self {
+        Self {
+            runner,
+            log,
+            rate: Rate::new(max_rate),
+            share: Rc::default(),
+            said: Cell::default(),
+        }
+    }
+
     /// Publishes the results of a message, up to the first that is invalid, as fast as they may
     /// come, and waits until they are safe.
     async fn take(&self, text: &[u8]) -> Result<Taken, NoMessage> {

@@ -7,17 +7,17 @@ use venus_event::Attributes;
 
 /// What a message amounts to.
 #[derive(Debug, Default)]
-pub(super) struct Message {
+pub struct Message {
     /// Valid results, in their order.
-    pub(super) results: Vec<Attributes>,
+    pub results: Vec<Attributes>,
     /// What is wrong with the first that is not valid; those after it are not
     /// looked at, as in Sensu.
-    pub(super) problem: Option<String>,
+    pub problem: Option<String>,
 }
 
 /// Why something is no message.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum NoMessage {
+pub enum NoMessage {
     /// It breaks off: more may come.
     Unfinished,
     /// It is no JSON, or neither an object nor an array.
@@ -26,7 +26,7 @@ pub(super) enum NoMessage {
 
 /// Reads a result, or an array of results, that arrived at `now` (seconds since
 /// the epoch).
-pub(super) fn read(text: &[u8], now: u64) -> Result<Message, NoMessage> {
+pub fn read(text: &[u8], now: u64) -> Result<Message, NoMessage> {
     let value: Value = serde_json::from_slice(text).map_err(|error| {
         if error.is_eof() {
             NoMessage::Unfinished

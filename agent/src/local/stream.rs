@@ -12,7 +12,7 @@ use tokio::time::timeout;
 const SILENCE: Duration = Duration::from_millis(500);
 
 /// Answers the message of a connection. A sender that goes away hears nothing.
-pub(super) async fn answer(
+pub async fn answer(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     inbox: &Inbox,
     max_size: usize,

@@ -14,7 +14,7 @@ pub(super) const OVERHEAD: usize = 64;
 
 /// What goes first where not everything can be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+pub enum Class {
     /// Metrics.
     Metric,
     /// That something is well.

@@ -15,11 +15,11 @@
 mod entry;
 mod keeper;
 mod ration;
-mod record;
+pub mod record;
 mod spool;
 mod work;
 
-use entry::{Class, Copy, Entry, OVERHEAD, check_of, weight_of_all};
+use entry::{Copy, Entry, OVERHEAD, check_of, weight_of_all};
 use ration::Ration;
 use record::Head;
 use serde::Serialize;
@@ -29,6 +29,7 @@ use std::rc::Rc;
 use tokio::sync::{Notify, oneshot};
 use venus_event::CheckResult;
 
+pub use entry::Class;
 pub(crate) use entry::{Dropped, Kept, Receipt};
 pub(crate) use keeper::Keeper;
 pub use spool::Bounds;

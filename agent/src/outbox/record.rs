@@ -33,23 +33,26 @@ pub(super) const DELIVERED: u8 = b'D';
 
 /// What is known of a record without its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) class: Class,
+pub struct Head {
+    /// What goes first where there is no room.
+    pub class: Class,
     /// Which check it is of.
-    pub(super) check: u64,
+    pub check: u64,
     /// Seconds since the epoch.
-    pub(super) made: u64,
+    pub made: u64,
 }
 
 /// A record in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) head: Head,
+pub struct Found {
+    /// What is known of it.
+    pub head: Head,
     /// Where it begins.
-    pub(super) offset: usize,
+    pub offset: usize,
     /// With its head.
-    pub(super) length: usize,
-    pub(super) is_delivered: bool,
+    pub length: usize,
+    /// Whether its state says so.
+    pub is_delivered: bool,
 }
 
 impl Class {
@@ -68,7 +71,7 @@ impl Class {
 }
 
 /// Appends a record that waits; gives its length.
-pub(super) fn encode(head: Head, result: &[u8], to: &mut Vec<u8>) -> usize {
+pub fn encode(head: Head, result: &[u8], to: &mut Vec<u8>) -> usize {
     let start = to.len();
     let length = u32::try_from(result.len()).unwrap_or(u32::MAX);
     to.extend_from_slice(MAGIC);
@@ -119,7 +122,8 @@ fn decode(bytes: &[u8], offset: usize) -> Option<Found> {
 }
 
 /// All records of a file, and how many bytes of it are none.
-pub(super) fn scan(bytes: &[u8]) -> (Vec<Found>, usize) {
+#[must_use]
+pub fn scan(bytes: &[u8]) -> (Vec<Found>, usize) {
     let mut found = Vec::new();
     let (mut offset, mut damaged, mut falsely) = (0, 0, 0);
     while offset < bytes.len() {
@@ -142,7 +146,8 @@ pub(super) fn scan(bytes: &[u8]) -> (Vec<Found>, usize) {
 }
 
 /// The result of a record.
-pub(super) fn result(record: &[u8]) -> &[u8] {
+#[must_use]
+pub fn result(record: &[u8]) -> &[u8] {
     record.get(HEAD..).unwrap_or_default()
 }
 

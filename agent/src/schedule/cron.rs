@@ -10,6 +10,11 @@ const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
 /// Reads an expression of five fields, or of a name such as `@daily`.
 pub fn parse(text: &str) -> Result<Cron, String> {
+    // The parser takes it for nothing, and seconds to find that there is no such time.
+    let mut items = text.split_whitespace().flat_map(|field| field.split(','));
+    if items.any(str::is_empty) {
+        return Err("an item of a list is empty".to_owned());
+    }
     let parser = croner::parser::CronParser::builder()
         .seconds(croner::parser::Seconds::Disallowed)
         .build();
@@ -96,7 +101,15 @@ mod tests {
             let clock = CronClock::new(parse(text).unwrap(), &start);
             assert_eq!(clock.next, Some(at(next)), "{text}");
         }
-        for text in ["", "* * * *", "61 * * * *", "0 0 0 * * *", "soon"] {
+        for text in [
+            "",
+            "* * * *",
+            "61 * * * *",
+            "0 0 0 * * *",
+            "soon",
+            ", * * * *",
+            "0 1,,5 * * *",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
         let never = CronClock::new(parse("0 0 30 2 *").unwrap(), &start);

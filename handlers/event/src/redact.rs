@@ -143,18 +143,27 @@ fn without_operands(text: &str, secret: &dyn Fn(&str) -> bool) -> String {
         out.push_str(before);
         out.push_str(blank.unwrap_or_default());
         rest = after;
-        let name = before.trim_start_matches(['"', '\'']).strip_prefix('-');
-        if name.is_some_and(|name| secret(name.trim_start_matches('-'))) {
+        let mut word = before;
+        while is_option(word, secret) {
             let value = rest.trim_start();
             out.push_str(rest.get(..rest.len() - value.len()).unwrap_or_default());
-            rest = value.get(length_of_value(value)..).unwrap_or_default();
-            if !value.is_empty() {
+            // Where it is such an option as well, the one before may have had no value.
+            (word, rest) = value
+                .split_at_checked(length_of_value(value))
+                .unwrap_or((value, ""));
+            if !word.is_empty() {
                 out.push_str(REDACTED);
             }
         }
     }
     out.push_str(rest);
     out
+}
+
+/// Whether a word is an option that has such a name.
+fn is_option(word: &str, secret: &dyn Fn(&str) -> bool) -> bool {
+    let name = word.trim_start_matches(['"', '\'']).strip_prefix('-');
+    name.is_some_and(|name| secret(name.trim_start_matches('-')))
 }
 
 /// `"KEY": VALUE` of JSON, whether all of it is there or not.
@@ -307,6 +316,10 @@ mod tests {
             (
                 r#"{"a": "b", "token": "x\"y", "pass":5,"c": 1, "secret": {"a": "b"}, "d": 1"#,
                 r#"{"a": "b", "token": REDACTED, "pass":REDACTED,"c": 1, "secret": REDACTED"#,
+            ),
+            (
+                "check --ask-password --token x --password --token",
+                "check --ask-password REDACTED REDACTED --password REDACTED",
             ),
             (r#"{"password" : "cut o"#, r#"{"password" : REDACTED"#),
             (

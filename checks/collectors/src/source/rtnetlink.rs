@@ -264,15 +264,21 @@ fn attribute(body: &mut Vec<u8>, kind: u16, value: u32) {
     body.extend_from_slice(&value.to_ne_bytes());
 }
 
-struct Message<'a> {
-    kind: u16,
-    flags: u16,
-    sequence: u32,
-    payload: &'a [u8],
+/// A message of a datagram.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// `RTM_NEWLINK` and others.
+    pub kind: u16,
+    /// `NLM_F_…`
+    pub flags: u16,
+    /// Of the question that it answers.
+    pub sequence: u32,
+    /// What follows its head.
+    pub payload: &'a [u8],
 }
 
 /// The messages of a datagram, up to the first that does not fit into it.
-fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
+pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
         let length = usize::try_from(number(rest.get(..4)?)?).ok()?;
@@ -305,7 +311,9 @@ fn find(payload: &[u8], wanted: u16) -> Option<&[u8]> {
     attributes(payload).find_map(|(kind, value)| (kind == wanted).then_some(value))
 }
 
-fn link(payload: &[u8]) -> Option<Link> {
+/// The interface that the payload of an `RTM_NEWLINK` is about; none without a name.
+#[must_use]
+pub fn link(payload: &[u8]) -> Option<Link> {
     let mut link = Link {
         index: number(payload.get(4..8)?)?,
         ..Link::default()
@@ -411,9 +419,9 @@ mod tests {
         fn no_bytes_make_it_panic(bytes: Vec<u8>, start in 0_u32..64) {
             let message = [&start.to_ne_bytes()[..], &bytes].concat();
             for one in messages(&message) {
-                link(one.payload);
+                drop(link(one.payload));
             }
-            link(&bytes);
+            drop(link(&bytes));
             attributes(&bytes).for_each(drop);
         }
     }
