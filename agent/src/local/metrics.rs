@@ -1,13 +1,15 @@
-//! Figures of the agent in the text format of Prometheus, version 0.0.4.
+//! Figures of the agent, and how its checks are, in the text format of Prometheus, version 0.0.4.
 
+use crate::board::Board;
 use crate::clock::{self, Offset};
 use crate::duties::Punctuality;
 use crate::health::Health;
 use crate::outbox::{Counters, Dropped, OnDisk, Outbox};
 use std::fmt::Write;
+use venus_collectors::prometheus::escaped;
 
 /// All figures.
-pub(super) fn text(outbox: &Outbox, health: &Health) -> String {
+pub(super) fn text(outbox: &Outbox, health: &Health, board: &Board) -> String {
     let Counters {
         taken,
         delivered,
@@ -96,6 +98,15 @@ pub(super) fn text(outbox: &Outbox, health: &Health) -> String {
         let what = "How far this node's clock is ahead of the broker's, in whole seconds.";
         let seconds = format!("{sign}{}", offset.seconds());
         page.gauge("clock_offset_seconds", what, seconds);
+    }
+    let checks = board.checks();
+    if !checks.is_empty() {
+        let what = "Status of each check: 0 ok, 1 warning, 2 critical, others unknown.";
+        page.head("check_status", what, "gauge");
+    }
+    for (name, said) in checks.iter() {
+        let name = escaped(name);
+        page.value(&format!("check_status{{check=\"{name}\"}}"), said.status);
     }
     page.text
 }
