@@ -53,9 +53,19 @@ def port(node, name, end="."):
     return f"{node}.infiniband.port*{end}{name}", f"{node}.infiniband.*.port*{end}{name}"
 
 
+def growth(*paths):
+    """What counters grew by from one point to the next."""
+    return f"nonNegativeDerivative(group({','.join(paths)}))"
+
+
+def added(target):
+    """Where there are more points than can be drawn, they are added up."""
+    return f'consolidateBy({target},"sum")'
+
+
 def increase(*paths):
-    """What counters grew by; where points are joined, the sum."""
-    return f'consolidateBy(nonNegativeDerivative(group({",".join(paths)})),"sum")'
+    """What counters grew by."""
+    return added(growth(*paths))
 
 
 def percent(part, whole):
@@ -147,7 +157,7 @@ OVERVIEW = [
                            + rate('venus_infiniband_receive_bytes_total{end="local"}', "instance")), "{{instance}}")]),
     panel(f"New InfiniBand errors, top {TOP}", "timeseries", "short",
           "What the error counters of a node's ports grew by from one point to the next. All is well at 0.", thresholds=steps(1, 100), bars=True,
-          graphite=[highest(f'groupByNode({increase(*port("*", NAMES))},0,"sum")')],
+          graphite=[highest(added(f'groupByNode({growth(*port("*", NAMES))},0,"sum")'))],
           prometheus=[(top("sum by (instance) (increase(" + EVENTS + ',end="local"}[$__rate_interval]))'), "{{instance}}")]),
 ]
 
@@ -222,7 +232,7 @@ INFINIBAND = [
           graphite=[named(f"sumSeries(isNonNull(removeAboveValue(group({','.join(port('$node', 'state'))}),3)))", "not active")],
           prometheus=[(f'count(venus_infiniband_state{{{ONE},end="local"}} < 4) or vector(0)', "not active")]),
     panel("New errors", "stat", "short", "What all error counters grew by in the time shown, both ends of the cables.", reduce="sum", thresholds=steps(1, 100),
-          graphite=[named(f"sumSeries({increase(*port('$node', NAMES), *port('$node', NAMES, '.remote.'))})", "errors")],
+          graphite=[named(added(f"sumSeries({growth(*port('$node', NAMES), *port('$node', NAMES, '.remote.'))})"), "errors")],
           prometheus=[("sum(increase(" + EVENTS + f",{ONE}}}[$__rate_interval]))", "errors")]),
     panel("Throughput", "stat", "Bps", "Sent by all ports of the chosen nodes.",
           graphite=[named(f"sumSeries({times(per_second(*port('$node', 'PortXmitData')), 4)})", "sent")],
@@ -283,7 +293,7 @@ CONTAINERS = [
           graphite=[named("countSeries($node.{container,job}.*.pids.current)", "groups")],
           prometheus=[(f"count(venus_cgroup_tasks{{{ONE}}})", "groups")]),
     panel("Killed for memory", "stat", "short", "Processes that were killed in the time shown, as a group's limit was reached.", reduce="sum", thresholds=[(None, "green"), (1, "red")],
-          graphite=[named('sumSeries(' + increase("$node.{container,job}.*.memory.oom_kill") + ')', "killed")],
+          graphite=[named(added(f"sumSeries({growth('$node.{container,job}.*.memory.oom_kill')})"), "killed")],
           prometheus=[(f"sum(increase(venus_cgroup_memory_oom_kills_total{{{ONE}}}[$__rate_interval]))", "killed")]),
     panel("Processors", "timeseries", "short", f"Processors that each container and job keeps busy; 1 is one of them all the time. Top {TOP}.",
           graphite=[group("cpu.usage_usec", rates("0.000001"))], prometheus=[p_group("cpu_seconds_total", rate)]),
