@@ -157,7 +157,7 @@ OVERVIEW = [
                            + rate('venus_infiniband_receive_bytes_total{end="local"}', "instance")), "{{instance}}")]),
     panel(f"New InfiniBand errors, top {TOP}", "timeseries", "short",
           "What the error counters of a node's ports grew by from one point to the next. All is well at 0.", thresholds=steps(1, 100), bars=True,
-          graphite=[highest(added(f'groupByNode({growth(*port("*", NAMES))},0,"sum")'))],
+          graphite=[alias(highest(added(f'groupByNode({growth(*port("*", NAMES))},0,"sum")')), 0)],
           prometheus=[(top("sum by (instance) (increase(" + EVENTS + ',end="local"}[$__rate_interval]))'), "{{instance}}")]),
 ]
 

@@ -7,6 +7,8 @@
 //! | [`kafka`] | brokers of the test's own, and who produces and consumes |
 //! | [`redis`] | Redis servers and a sentinel of the test's own |
 //! | [`carbon`] | a Carbon of the test's own |
+//! | [`graphite_web`] | graphite-web over that Carbon's files |
+//! | [`prometheus`] | a Prometheus of the test's own, and promtool |
 //! | [`zookeeper`] | `ZooKeeper` servers of the test's own |
 //! | [`room`] | network, mount and process namespaces of the test's own |
 //! | [`docker`] | a Docker Engine in such a room |
@@ -20,6 +22,7 @@
 //! | [`network`] | a network namespace of the test's own |
 //! | [`fabric`] | a simulated `InfiniBand` fabric |
 //! | [`leash`] | ends what was started, however the tests end |
+//! | [`http`] | a client of what answers over HTTP |
 //! | [`endpoint`] | a stand-in for Slack's webhook |
 //! | [`server`] | the test in the role of the Sensu server |
 //! | [`recorder`] | a Sensu server that comes back by itself and writes down what it gets |
@@ -52,6 +55,8 @@ pub mod endpoint;
 pub mod fabric;
 pub mod fixture;
 pub mod gate;
+pub mod graphite_web;
+pub mod http;
 pub mod kafka;
 pub mod leash;
 pub mod memory_group;
@@ -61,6 +66,7 @@ pub mod nginx;
 pub mod part;
 pub mod port;
 pub mod program;
+pub mod prometheus;
 pub mod rabbitmq;
 pub mod recorder;
 pub mod redis;

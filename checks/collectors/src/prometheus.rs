@@ -270,10 +270,7 @@ fn nodes(path: &str) -> usize {
 }
 
 /// Each node of a pattern with what stands for it in the path.
-fn aligned<'p, 'a>(
-    pattern: &'p str,
-    path: &'a str,
-) -> impl Iterator<Item = (&'p str, &'a str)> {
+fn aligned<'p, 'a>(pattern: &'p str, path: &'a str) -> impl Iterator<Item = (&'p str, &'a str)> {
     let more = (nodes(path) + 1).saturating_sub(nodes(pattern));
     let mut rest = path;
     pattern.split('.').map(move |node| {
