@@ -279,7 +279,8 @@ fn known_values(fleet: &Fleet, queries: &[Query]) {
     ] {
         let is_it = |query: &&Query| query.dashboard.starts_with(dashboard) && query.panel == panel;
         let query = queries.iter().find(is_it).unwrap();
-        let series = fleet.ask(query, "venus001").unwrap();
+        let mut series = fleet.ask(query, "venus001").unwrap();
+        series.retain(|(labels, _)| labels["instance"] == "venus001");
         let shown: Vec<f64> = values(&series).collect();
         let is_near =
             |value: &f64| expected.is_nan() || (value - expected).abs() <= expected * 1e-6;
