@@ -35,9 +35,10 @@ impl GraphiteWeb {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().display().to_string();
         fs::create_dir_all(dir.path().join("logs/webapp")).unwrap();
+        let whisper = whisper.display();
         let settings = format!(
             "SECRET_KEY = 'of the test'\nTIME_ZONE = 'UTC'\nLOG_ROTATION = False\n\
-             STORAGE_DIR = CONF_DIR = {root:?}\nLOG_DIR = '{root}/logs'\nWHISPER_DIR = {whisper:?}\n\
+             STORAGE_DIR = CONF_DIR = '{root}'\nLOG_DIR = '{root}/logs'\nWHISPER_DIR = '{whisper}'\n\
              CARBONLINK_HOSTS = []\nDEFAULT_CACHE_DURATION = FIND_CACHE_DURATION = 0\n"
         );
         fs::write(dir.path().join("settings_of_the_test.py"), settings).unwrap();
