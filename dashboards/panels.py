@@ -27,6 +27,17 @@ def named(target, name):
     return f'alias({target},"{name}")'
 
 
+def of_node(target):
+    """Names each series after its node. graphite-web parses a name for aliasByNode and groupByNode where it has
+    brackets in it, which takes longer than all else with many nodes; it parses none for this."""
+    return rf'aliasSub({target},"^(?:.*\()?([^.,()]+)[.,].*$","\1")'
+
+
+def summed(target):
+    """The sum of each node's series."""
+    return f'groupByNode({of_node(target)},0,"sum")'
+
+
 def relative(target, begin):
     """Names each series after its path behind the first node, and this one."""
     return rf'aliasSub({target},"^.*?[^.(]+\.{begin}([^,()]+).*$","\1")'
@@ -69,8 +80,8 @@ def increase(*paths):
 
 
 def percent(part, whole):
-    """Each series in percent of that of the same node."""
-    return f"asPercent({part},{whole},0)"
+    """The series of each node in percent of another."""
+    return of_node(f"asPercent({of_node(part)},{of_node(whole)},0)")
 
 
 def rest(target):
@@ -79,8 +90,8 @@ def rest(target):
 
 
 # Ticks are of 1/100 s: one per second is one percent of a processor.
-BUSY = rest(percent("perSecond(*.cpu.total.idle)", "scale(*.cpu.cpu_count,100)"))
-LOAD = times(percent("*.load_avg.one", "*.cpu.cpu_count"), 0.01)
+BUSY = of_node(rest(percent("perSecond(*.cpu.total.idle)", "scale(*.cpu.cpu_count,100)")))
+LOAD = of_node(times(percent("*.load_avg.one", "*.cpu.cpu_count"), 0.01))
 # A node has told something within the last minute.
 ALIVE = "sumSeries(isNonNull(keepLastValue(*.load_avg.one,6)))"
 
@@ -137,27 +148,27 @@ OVERVIEW = [
                       ("count(venus_check_status > 2) or vector(0)", "unknown")]),
     panel("Load per processor", "heatmap", "short",
           "How many nodes (colour) have which load average of a minute, divided by their processors. Above 1, tasks wait.",
-          size=(12, 8), graphite=[alias(LOAD, 0)], prometheus=[(P_LOAD, "{{instance}}")]),
+          size=(12, 8), graphite=[LOAD], prometheus=[(P_LOAD, "{{instance}}")]),
     panel("CPU of all nodes", "heatmap", "percent", "How many nodes (colour) are how busy. A node at 0 among others at 100 has lost its job.",
-          size=(12, 8), graphite=[alias(BUSY, 0)], prometheus=[(P_BUSY, "{{instance}}")]),
+          size=(12, 8), graphite=[BUSY], prometheus=[(P_BUSY, "{{instance}}")]),
     panel(f"Load per processor, top {TOP}", "timeseries", "short", "The nodes with the highest load per processor, on average of the time shown.",
-          thresholds=steps(1.5, 3), graphite=[highest(alias(LOAD, 0))], prometheus=[(top(P_LOAD), "{{instance}}")]),
+          thresholds=steps(1.5, 3), graphite=[highest(LOAD)], prometheus=[(top(P_LOAD), "{{instance}}")]),
     panel(f"CPU, top {TOP}", "timeseries", "percent", "The busiest nodes.",
-          graphite=[highest(alias(BUSY, 0))], prometheus=[(top(P_BUSY), "{{instance}}")]),
+          graphite=[highest(BUSY)], prometheus=[(top(P_BUSY), "{{instance}}")]),
     panel(f"Memory, top {TOP}", "timeseries", "percent", "The nodes whose programs use most of their memory. Caches do not count.",
           thresholds=steps(85, 95),
-          graphite=[highest(alias(percent("*.memory.usedWOBuffersCaches", "*.memory.total"), 0))],
+          graphite=[highest(percent("*.memory.usedWOBuffersCaches", "*.memory.total"))],
           prometheus=[(top(f"100 * (1 - {P_FREE} / venus_memory_total_bytes)"), "{{instance}}")]),
     panel(f"Network, top {TOP}", "timeseries", "Bps", "Received and sent over all interfaces of a node, bridges and veths included.",
-          graphite=[highest(f'groupByNode({per_second("*.net.*.{rx,tx}_bytes")},0,"sum")')],
+          graphite=[highest(summed(per_second("*.net.*.{rx,tx}_bytes")))],
           prometheus=[(top(rate("venus_network_receive_bytes_total", "instance") + " + " + rate("venus_network_transmit_bytes_total", "instance")), "{{instance}}")]),
     panel(f"InfiniBand, top {TOP}", "timeseries", "Bps", "Received and sent over all ports of a node; counters are of 4 octets, this is bytes.",
-          graphite=[highest(f'groupByNode({times(per_second(*port("*", "{PortXmitData,PortRcvData}")), 4)},0,"sum")')],
+          graphite=[highest(summed(times(per_second(*port("*", "{PortXmitData,PortRcvData}")), 4)))],
           prometheus=[(top(rate('venus_infiniband_transmit_bytes_total{end="local"}', "instance") + " + "
                            + rate('venus_infiniband_receive_bytes_total{end="local"}', "instance")), "{{instance}}")]),
     panel(f"New InfiniBand errors, top {TOP}", "timeseries", "short",
           "What the error counters of a node's ports grew by from one point to the next. All is well at 0.", thresholds=steps(1, 100), bars=True,
-          graphite=[alias(highest(added(f'groupByNode({growth(*port("*", NAMES))},0,"sum")')), 0)],
+          graphite=[of_node(highest(added(summed(growth(*port("*", NAMES))))))],
           prometheus=[(top("sum by (instance) (increase(" + EVENTS + ',end="local"}[$__rate_interval]))'), "{{instance}}")]),
 ]
 
@@ -167,7 +178,7 @@ NODE = [
           prometheus=[(f"venus_load1{{{ONE}}}", "one"), (f"venus_load5{{{ONE}}}", "five"), (f"venus_load15{{{ONE}}}", "fifteen"),
                       (f"venus_cpus{{{ONE}}}", "processors")]),
     panel("CPU", "timeseries", "percent", "What the processors did, of all of them together. Time of guests is in user and nice.", stack=True, max=100,
-          graphite=[alias(percent("perSecond($node.cpu.total.{user,nice,system,iowait,irq,softirq,steal})", "scale($node.cpu.cpu_count,100)"), 3)],
+          graphite=[alias("asPercent(perSecond($node.cpu.total.{user,nice,system,iowait,irq,softirq,steal}),scale($node.cpu.cpu_count,100),0)", 3)],
           prometheus=[(f'100 * avg by (mode) (rate(venus_cpu_seconds_total{{{ONE},mode!~"idle|guest.*"}}[$__rate_interval]))', "{{mode}}")]),
     panel("Memory", "timeseries", "bytes", "Programs, caches, and what is free; they add up to the memory of the node.", stack=True,
           graphite=[named("$node.memory.usedWOBuffersCaches", "programs"),
