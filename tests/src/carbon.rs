@@ -50,6 +50,13 @@ impl Carbon {
     /// Starts one. Its files have a point for each of the last so many seconds.
     #[must_use]
     pub fn launch(seconds: u64) -> Option<Self> {
+        let schemas = format!("[all]\npattern = .*\nretentions = 1s:{seconds}s\n");
+        Self::launch_with(&schemas, "")
+    }
+
+    /// Starts one with these storage-schemas.conf and storage-aggregation.conf.
+    #[must_use]
+    pub fn launch_with(schemas: &str, aggregation: &str) -> Option<Self> {
         let program = part::find("graphite-carbon", &["/usr/bin/carbon-cache"])?;
         let python = part::find("python3", &["/usr/bin/python3"])?;
         let dir = tempfile::tempdir().unwrap();
@@ -64,11 +71,15 @@ impl Carbon {
              UDP_RECEIVER_INTERFACE = 127.0.0.1\nUDP_RECEIVER_PORT = {datagrams}\n\
              CACHE_QUERY_INTERFACE = 127.0.0.1\nCACHE_QUERY_PORT = {queries}\n\
              MAX_CACHE_SIZE = inf\nMAX_UPDATES_PER_SECOND = inf\nMAX_CREATES_PER_MINUTE = inf\n\
-             ENABLE_TAGS = False\nLOG_LISTENER_CONN_SUCCESS = False\n"
+             WHISPER_SPARSE_CREATE = True\nENABLE_TAGS = False\nLOG_LISTENER_CONN_SUCCESS = False\n"
         );
-        let schemas = format!("[all]\npattern = .*\nretentions = 1s:{seconds}s\n");
-        fs::write(dir.path().join("carbon.conf"), configuration).unwrap();
-        fs::write(dir.path().join("storage-schemas.conf"), schemas).unwrap();
+        for (name, text) in [
+            ("carbon.conf", configuration.as_str()),
+            ("storage-schemas.conf", schemas),
+            ("storage-aggregation.conf", aggregation),
+        ] {
+            fs::write(dir.path().join(name), text).unwrap();
+        }
         let mut carbon = Self {
             lines,
             pickles,
@@ -130,10 +141,16 @@ impl Carbon {
         self.dir.path().join(name)
     }
 
+    /// The folder of its whisper files.
+    #[must_use]
+    pub fn whisper(&self) -> PathBuf {
+        self.path("whisper")
+    }
+
     /// The whisper file of a path.
     #[must_use]
     pub fn file(&self, path: &str) -> PathBuf {
-        self.path("whisper")
+        self.whisper()
             .join(path.replace('.', "/"))
             .with_added_extension("wsp")
     }

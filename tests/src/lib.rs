@@ -7,6 +7,8 @@
 //! | [`kafka`] | brokers of the test's own, and who produces and consumes |
 //! | [`redis`] | Redis servers and a sentinel of the test's own |
 //! | [`carbon`] | a Carbon of the test's own |
+//! | [`graphite_web`] | graphite-web over that Carbon's files |
+//! | [`prometheus`] | a Prometheus of the test's own, and promtool |
 //! | [`zookeeper`] | `ZooKeeper` servers of the test's own |
 //! | [`room`] | network, mount and process namespaces of the test's own |
 //! | [`docker`] | a Docker Engine in such a room |
@@ -20,6 +22,7 @@
 //! | [`network`] | a network namespace of the test's own |
 //! | [`fabric`] | a simulated `InfiniBand` fabric |
 //! | [`leash`] | ends what was started, however the tests end |
+//! | [`http`] | a client of what answers over HTTP |
 //! | [`endpoint`] | a stand-in for Slack's webhook |
 //! | [`server`] | the test in the role of the Sensu server |
 //! | [`publisher`] | who asks for checks as the Sensu server does, and hears nothing |
@@ -56,6 +59,8 @@ pub mod endpoint;
 pub mod fabric;
 pub mod fixture;
 pub mod gate;
+pub mod graphite_web;
+pub mod http;
 pub mod kafka;
 pub mod leash;
 pub mod memory_group;
@@ -67,6 +72,7 @@ pub mod part;
 pub mod port;
 pub mod process;
 pub mod program;
+pub mod prometheus;
 pub mod publisher;
 pub mod rabbitmq;
 pub mod recorder;

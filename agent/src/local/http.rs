@@ -171,8 +171,9 @@ impl Api {
 
     fn metrics(&self) -> Answer {
         let runner = &self.inbox.runner;
-        let own = metrics::text(runner.outbox(), &self.health, runner.board().runs());
-        let measured = runner.board().families().to_text();
+        let board = runner.board();
+        let own = metrics::text(runner.outbox(), &self.health, board);
+        let measured = board.families().to_text();
         text("text/plain; version=0.0.4", own + &measured)
     }
 

@@ -1,13 +1,15 @@
-//! Figures of the agent in the text format of Prometheus, version 0.0.4.
+//! Figures of the agent, and how its checks are, in the text format of Prometheus, version 0.0.4.
 
+use crate::board::Board;
 use crate::clock::{self, Offset};
 use crate::duties::Punctuality;
 use crate::health::Health;
 use crate::outbox::{Counters, Dropped, OnDisk, Outbox};
 use std::fmt::Write;
+use venus_collectors::prometheus::escaped;
 
 /// All figures.
-pub(super) fn text(outbox: &Outbox, health: &Health, (runs, seconds): (u64, f64)) -> String {
+pub(super) fn text(outbox: &Outbox, health: &Health, board: &Board) -> String {
     let Counters {
         taken,
         delivered,
@@ -87,10 +89,6 @@ pub(super) fn text(outbox: &Outbox, health: &Health, (runs, seconds): (u64, f64)
     );
     let what = "How much later than planned the last checks were started.";
     page.gauge("checks_late_seconds", what, late.as_secs_f64());
-    let what = "How long checks of this node took.";
-    page.head("check_duration_seconds", what, "summary");
-    page.value("check_duration_seconds_sum", seconds);
-    page.value("check_duration_seconds_count", runs);
     if let Some(offset) = health.clock_offset.get() {
         let sign = if matches!(offset, Offset::Behind(1..)) {
             "-"
@@ -101,7 +99,26 @@ pub(super) fn text(outbox: &Outbox, health: &Health, (runs, seconds): (u64, f64)
         let seconds = format!("{sign}{}", offset.seconds());
         page.gauge("clock_offset_seconds", what, seconds);
     }
+    checks(&mut page, board);
     page.text
+}
+
+/// What is remembered of checks.
+fn checks(page: &mut Page, board: &Board) {
+    let what = "How long checks of this node took.";
+    let (runs, seconds) = board.runs();
+    page.head("check_duration_seconds", what, "summary");
+    page.value("check_duration_seconds_sum", seconds);
+    page.value("check_duration_seconds_count", runs);
+    let checks = board.checks();
+    if !checks.is_empty() {
+        let what = "Status of each check: 0 ok, 1 warning, 2 critical, others unknown.";
+        page.head("check_status", what, "gauge");
+    }
+    for (name, said) in checks.iter() {
+        let name = escaped(name);
+        page.value(&format!("check_status{{check=\"{name}\"}}"), said.status);
+    }
 }
 
 #[derive(Default)]

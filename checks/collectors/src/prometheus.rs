@@ -19,6 +19,7 @@ const MILLISECOND: f64 = 1e-3;
 /// Bytes per second of a megabit per second, and of a gigabit.
 const MEGABIT: f64 = 125e3;
 const GIGABIT: f64 = 125e6;
+const PERCENT: f64 = 0.01;
 /// Octets of what InfiniBand counts as one.
 const LANES: f64 = 4.0;
 /// Bytes of a sector in `/proc/diskstats`, whatever the device's are.
@@ -91,6 +92,8 @@ const NET: &str = "metrics-net";
 const DISK: &str = "metrics-disk";
 const CGROUP: &str = "metrics-cgroup";
 const INFINIBAND: &str = "metrics-infiniband";
+const DISK_USAGE: &str = "metrics-disk-usage";
+const PROCESS: &str = "metrics-process";
 
 /// The first that fits counts.
 #[rustfmt::skip]
@@ -131,6 +134,11 @@ static RULES: &[Rule] = &[
     counter(DISK, "{device*}.readTime", "disk_read_time_seconds_total", MILLISECOND, "What reads took, all added up."),
     counter(DISK, "{device*}.writeTime", "disk_write_time_seconds_total", MILLISECOND, "What writes took, all added up."),
     counter(DISK, "{device*}.ioTime", "disk_io_time_seconds_total", MILLISECOND, "Time in which there was a request."),
+    gauge(DISK_USAGE, "{mount*}.used_percentage", "filesystem_used_ratio", PERCENT, "Used, of what everybody may use; 0 to 1."),
+    gauge(DISK_USAGE, "{mount*}.iused_percentage", "filesystem_inodes_used_ratio", PERCENT, "Inodes used; 0 to 1."),
+    counter(PROCESS, "{process}.cpu.ticks", "process_cpu_seconds_total", TICK, "Processor time of chosen processes."),
+    gauge(PROCESS, "{process}.memory.rss", "process_resident_memory_bytes", 1.0, "Memory in use by chosen processes."),
+    gauge(PROCESS, "{process}.fds", "process_open_fds", 1.0, "Open files of chosen processes."),
     counter(CGROUP, "{kind}.{name}.cpu.usage_usec", "cgroup_cpu_seconds_total", MICROSECOND, "Processor time of each container and job."),
     counter(CGROUP, "{kind}.{name}.cpu.throttled_usec", "cgroup_cpu_throttled_seconds_total", MICROSECOND, "Time waited as the limit was reached."),
     gauge(CGROUP, "{kind}.{name}.memory.current", "cgroup_memory_bytes", 1.0, "Memory in use, page cache included."),
@@ -284,7 +292,9 @@ fn captured<'a>(pattern: &'static str, path: &'a str) -> Vec<(&'static str, &'a 
     labels.collect()
 }
 
-fn escaped(value: &str) -> String {
+/// The value of a label, as it stands between the quotes.
+#[must_use]
+pub fn escaped(value: &str) -> String {
     value
         .replace('\\', "\\\\")
         .replace('"', "\\\"")
@@ -318,6 +328,16 @@ mod tests {
             families("metrics-net", lines),
             "venus_network_receive_bytes_total{interface=\"eth0.100\"} 5\n\
              venus_network_speed_bytes_per_second{interface=\"eth2\"} 125000000"
+        );
+        let lines = "n.x.root.var.lib.used_percentage 25 1\nn.x.root.used 7 1\n";
+        assert_eq!(
+            families("metrics-disk-usage", lines),
+            "venus_filesystem_used_ratio{mount=\"root.var.lib\"} 0.25"
+        );
+        let lines = "n.x.venus-agent.cpu.ticks 150 1\nn.x.process_count 7 1\n";
+        assert_eq!(
+            families("metrics-process", lines),
+            "venus_process_cpu_seconds_total{process=\"venus-agent\"} 1.5"
         );
         let lines = "n.x.port1.PortXmitData 3 1\nn.x.mlx4_0.port2.remote.SymbolErrorCounter 9 1\n\
                      n.x.port1.rate 40 1\nn.x.nonsense 1 1\n";
