@@ -30,6 +30,10 @@ pub(crate) fn name(node: u32) -> String {
 }
 
 /// Seconds since the epoch, in whole minutes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "two hours that end now: Carbon keeps points of 10 s for a day"
+)]
 pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     since.as_secs() / 60 * 60
@@ -187,15 +191,15 @@ pub(crate) fn rate(path: &str) -> Option<f64> {
         return Some(rate);
     }
     let rate = match last {
-        "intr" | "ctxt" => 2000.0,
+        // And sectors of 512 bytes.
+        "intr" | "ctxt" | "sectorsRead" | "sectorsWritten" => 2e3,
         "processes" if begins("cpu.") => 5.0,
-        "rx_bytes" | "tx_bytes" | "rbytes" | "wbytes" => 1e6,
         "rx_packets" | "tx_packets" => 1e3,
-        "sectorsRead" | "sectorsWritten" => 2e3,
         "ioTime" => 300.0,
         // A gigabyte, in units of 4 octets.
         "PortXmitData" | "PortRcvData" => 2.5e8,
-        "PortXmitPkts" | "PortRcvPkts" | "PortXmitWait" => 1e6,
+        "rx_bytes" | "tx_bytes" | "rbytes" | "wbytes" | "PortXmitPkts" | "PortRcvPkts"
+        | "PortXmitWait" => 1e6,
         "usage_usec" => 5e5,
         "throttled_usec" => 1e5,
         "ticks" => 1.0,
