@@ -161,13 +161,20 @@ impl Agents {
             settings["client"]["http_socket"] = json!({"port": ports[place]});
             Running::agent(&settings)
         });
-        for (port, sign) in ports
-            .into_iter()
-            .zip(["venus_cgroup_tasks", "venus_process_open_fds"])
-        {
-            program::wait_until(|| {
-                http::get(port, "/metrics").is_ok_and(|page| page.contains(sign))
-            });
+        let of_tree = [
+            "venus_cpus",
+            "venus_load1",
+            "venus_memory_total_bytes",
+            "venus_network_receive_bytes_total",
+            "venus_infiniband_state",
+            "venus_disk_read_bytes_total",
+            "venus_cgroup_tasks",
+            "venus_check_status{check=\"broken\"} 2",
+        ];
+        let of_host = ["venus_process_open_fds", "venus_filesystem_used_ratio"];
+        for (port, signs) in ports.into_iter().zip([&of_tree[..], &of_host]) {
+            let has_all = |page: String| signs.iter().all(|sign| page.contains(sign));
+            program::wait_until(|| http::get(port, "/metrics").is_ok_and(has_all));
         }
         (running, ports)
     }
