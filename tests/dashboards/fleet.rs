@@ -30,6 +30,10 @@ pub(crate) fn name(node: u32) -> String {
 }
 
 /// Seconds since the epoch, in whole minutes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "two hours that end now: Carbon keeps points of 10 s for a day"
+)]
 pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     since.as_secs() / 60 * 60
@@ -157,13 +161,20 @@ impl Agents {
             settings["client"]["http_socket"] = json!({"port": ports[place]});
             Running::agent(&settings)
         });
-        for (port, sign) in ports
-            .into_iter()
-            .zip(["venus_cgroup_tasks", "venus_process_open_fds"])
-        {
-            program::wait_until(|| {
-                http::get(port, "/metrics").is_ok_and(|page| page.contains(sign))
-            });
+        let of_tree = [
+            "venus_cpus",
+            "venus_load1",
+            "venus_memory_total_bytes",
+            "venus_network_receive_bytes_total",
+            "venus_infiniband_state",
+            "venus_disk_read_bytes_total",
+            "venus_cgroup_tasks",
+            "venus_check_status{check=\"broken\"} 2",
+        ];
+        let of_host = ["venus_process_open_fds", "venus_filesystem_used_ratio"];
+        for (port, signs) in ports.into_iter().zip([&of_tree[..], &of_host]) {
+            let has_all = |page: String| signs.iter().all(|sign| page.contains(sign));
+            program::wait_until(|| http::get(port, "/metrics").is_ok_and(has_all));
         }
         (running, ports)
     }
@@ -187,15 +198,15 @@ pub(crate) fn rate(path: &str) -> Option<f64> {
         return Some(rate);
     }
     let rate = match last {
-        "intr" | "ctxt" => 2000.0,
+        // And sectors of 512 bytes.
+        "intr" | "ctxt" | "sectorsRead" | "sectorsWritten" => 2e3,
         "processes" if begins("cpu.") => 5.0,
-        "rx_bytes" | "tx_bytes" | "rbytes" | "wbytes" => 1e6,
         "rx_packets" | "tx_packets" => 1e3,
-        "sectorsRead" | "sectorsWritten" => 2e3,
         "ioTime" => 300.0,
         // A gigabyte, in units of 4 octets.
         "PortXmitData" | "PortRcvData" => 2.5e8,
-        "PortXmitPkts" | "PortRcvPkts" | "PortXmitWait" => 1e6,
+        "rx_bytes" | "tx_bytes" | "rbytes" | "wbytes" | "PortXmitPkts" | "PortRcvPkts"
+        | "PortXmitWait" => 1e6,
         "usage_usec" => 5e5,
         "throttled_usec" => 1e5,
         "ticks" => 1.0,

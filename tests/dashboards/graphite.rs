@@ -62,7 +62,7 @@ impl Fleet {
         let now = fleet::now();
         let start = now - LENGTH;
         let queries = panels::queries("graphite");
-        let shown: String = queries.into_iter().map(|query| query.query).collect();
+        let shown: String = queries.into_iter().map(|query| query.text).collect();
         let (mut first, mut plan, mut paths) = (String::new(), String::new(), Vec::new());
         for (path, value) in Agents::new().paths() {
             for node in 1..=NODES {
@@ -142,7 +142,7 @@ impl Fleet {
 
     /// What a query shows of a node.
     fn ask(&self, query: &Query, node: &str) -> Vec<Series> {
-        let target = query.query.replace("$node", node);
+        let target = query.text.replace("$node", node);
         let is_of_all = query.dashboard.contains("overview");
         let length = if is_of_all { SHORT } else { LENGTH };
         let answer = self.web.render(&target, self.now - length, self.now);
@@ -298,7 +298,7 @@ fn bad_input(fleet: &Fleet, queries: &[Query]) {
     assert_eq!(values(&fleet.ask(load, "")), [] as [f64; 0]);
     // No pattern, as somebody may type.
     assert_eq!(values(&fleet.ask(load, "a{b")), [] as [f64; 0]);
-    let of_node = |query: &&Query| query.query.contains("$node");
+    let of_node = |query: &&Query| query.text.contains("$node");
     for query in queries.iter().filter(of_node) {
         assert_eq!(
             values(&fleet.ask(query, "nobody")),
@@ -309,7 +309,7 @@ fn bad_input(fleet: &Fleet, queries: &[Query]) {
         let is_there = !values(&without).is_empty();
         assert_eq!(
             is_there,
-            !query.query.contains("infiniband"),
+            !query.text.contains("infiniband"),
             "a node without InfiniBand: {query:?}"
         );
         for node in [RESET, SILENT] {
@@ -325,7 +325,7 @@ fn bad_input(fleet: &Fleet, queries: &[Query]) {
     // Neither what was before the reset nor what came in a silent hour is a peak.
     for node in [RESET, SILENT] {
         let target = find(queries, "venus-node", "InfiniBand")
-            .query
+            .text
             .replace("$node", &fleet::name(node));
         let highest = fleet.values(&target).into_iter().fold(0.0, f64::max);
         assert!(highest < 1.001e9, "{highest} at node {node}");
@@ -336,7 +336,7 @@ fn bad_input(fleet: &Fleet, queries: &[Query]) {
         .iter()
         .filter(|(_, time)| (fleet.now - 5000..fleet.now - 2000).contains(time));
     assert!(in_gap.clone().count() > 100 && in_gap.clone().all(|(value, _)| value.is_none()));
-    let silent = fleet.values(&find(queries, "venus-overview", "Silent nodes").query);
+    let silent = fleet.values(&find(queries, "venus-overview", "Silent nodes").text);
     assert!(
         silent.contains(&0.0) && silent.iter().any(|count| *count >= 1.0),
         "{silent:?}"

@@ -23,7 +23,12 @@ pub(crate) fn dashboards(source: &str) -> BTreeMap<String, Value> {
     let files = fs::read_dir(root().join("grafana").join(source)).unwrap();
     let paths = files.map(|file| file.unwrap().path());
     let read = |path: PathBuf| {
-        assert_eq!(path.extension(), Some(OsStr::new("json")), "{path:?}");
+        assert_eq!(
+            path.extension(),
+            Some(OsStr::new("json")),
+            "{}",
+            path.display()
+        );
         let dashboard: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
         (dashboard["uid"].as_str().unwrap().to_owned(), dashboard)
     };
@@ -36,15 +41,15 @@ pub(crate) struct Query {
     pub(crate) dashboard: String,
     pub(crate) panel: String,
     pub(crate) unit: String,
-    pub(crate) query: String,
+    pub(crate) text: String,
 }
 
 impl Query {
     /// Whether it is to show no more than 20 series.
     pub(crate) fn is_limited(&self) -> bool {
-        self.query.contains(",20)")
-            || self.query.contains("topk(20,")
-            || self.query.contains("bottomk(20,")
+        self.text.contains(",20)")
+            || self.text.contains("topk(20,")
+            || self.text.contains("bottomk(20,")
     }
 
     /// Whether a value of its unit can be true, on the nodes of these tests.
@@ -52,8 +57,7 @@ impl Query {
         let most = match self.unit.as_str() {
             "percent" => 100.001,
             "percentunit" => 1.0,
-            "Bps" => 1e12,
-            "bytes" => 1e12,
+            "Bps" | "bytes" => 1e12,
             "s" => 1e5,
             "pps" | "ops" => 1e8,
             "short" => 1e6,
@@ -79,7 +83,7 @@ pub(crate) fn queries(source: &str) -> Vec<Query> {
                     dashboard: dashboard.clone(),
                     panel: text(&panel["title"]),
                     unit: text(&panel["fieldConfig"]["defaults"]["unit"]),
-                    query: text(&target[field]),
+                    text: text(&target[field]),
                 });
             }
         }
@@ -111,8 +115,8 @@ fn every_panel_can_be_read_and_every_link_leads_somewhere() {
             // Of all links, those to nodes among them.
             let all = dashboard.to_string();
             for link in all.split("\"/d/").skip(1) {
-                let end = link.find(['"', '?']).unwrap();
-                assert!(uids.contains(&link[..end]), "{uid}: {}", &link[..end]);
+                let target = link.split(['"', '?']).next().unwrap();
+                assert!(uids.contains(target), "{uid}: {target}");
             }
             let variables = dashboard["templating"]["list"].as_array().unwrap();
             assert_eq!(variables[0]["type"], "datasource");
@@ -174,7 +178,7 @@ fn no_panel_of_all_nodes_has_a_line_for_each() {
                     .iter()
                     .filter(|query| query.dashboard == uid && query.panel == title);
                 let is_one = |query: &Query| {
-                    query.query.starts_with("count(") || query.query.starts_with("sum(")
+                    query.text.starts_with("count(") || query.text.starts_with("sum(")
                 };
                 assert!(
                     own.all(|query| query.is_limited() || is_one(query)),

@@ -67,10 +67,10 @@ fn rate(sample: &str) -> Option<f64> {
         "venus_cpu_seconds" => 0.5 / 7.0,
         "venus_infiniband_port_events"
         | "venus_network_receive_errors"
-        | "venus_network_transmit_errors" => 0.1,
+        | "venus_network_transmit_errors"
+        | "venus_cgroup_cpu_throttled_seconds" => 0.1,
         "venus_process_cpu_seconds" => 0.01,
         "venus_disk_io_time_seconds" => 0.3,
-        "venus_cgroup_cpu_throttled_seconds" => 0.1,
         "venus_cgroup_memory_oom_kills" => 0.001,
         _ if unit.starts_with("venus_infiniband_") && unit.ends_with("_bytes") => 1e9,
         _ if unit.ends_with("_bytes") => 1e6,
@@ -205,7 +205,7 @@ impl Fleet {
 
     /// What a query shows of a node, with Grafana's variables as it would set them.
     fn ask(&self, query: &Query, node: &str) -> Result<Vec<Series>, String> {
-        let expr = query.query.replace("$node", node);
+        let expr = query.text.replace("$node", node);
         let expr = expr
             .replace("$__rate_interval", "4m")
             .replace("$__range", "2h");
@@ -254,7 +254,7 @@ fn every_expression_shows_what_it_promises() {
         for value in values(&series) {
             assert!(query.is_plausible(value), "{value} of {query:?}");
         }
-        if query.is_limited() && !query.query.starts_with("bottomk") {
+        if query.is_limited() && !query.text.starts_with("bottomk") {
             assert!(series.len() <= 20, "{} series of {query:?}", series.len());
         }
     }
@@ -292,9 +292,9 @@ fn known_values(fleet: &Fleet, queries: &[Query]) {
 }
 
 fn bad_input(fleet: &Fleet, queries: &[Query]) {
-    let of_node = queries.iter().filter(|query| query.query.contains("$node"));
+    let of_node = queries.iter().filter(|query| query.text.contains("$node"));
     for query in of_node {
-        let always = query.query.contains("or vector(0)");
+        let always = query.text.contains("or vector(0)");
         let nobody = fleet
             .ask(query, "nobody")
             .unwrap_or_else(|error| panic!("{query:?}: {error}"));
@@ -303,7 +303,7 @@ fn bad_input(fleet: &Fleet, queries: &[Query]) {
         let refused = fleet.ask(query, "(").unwrap_err();
         assert!(refused.starts_with("HTTP/1.0 400"), "{refused}");
         let without = fleet.ask(query, &fleet::name(WITHOUT)).unwrap();
-        let is_empty = query.query.contains("infiniband") && !always;
+        let is_empty = query.text.contains("infiniband") && !always;
         assert_eq!(
             without.is_empty(),
             is_empty,

@@ -58,7 +58,7 @@ impl Prometheus {
     /// Starts one in a folder that has its `prometheus.yml`, and `data`.
     #[must_use]
     pub fn launch(dir: TempDir) -> Option<Self> {
-        let program = part::find("prometheus", &["/usr/bin/prometheus"])?;
+        let installed = part::find("prometheus", &["/usr/bin/prometheus"])?;
         let [port] = port::free();
         let address = format!("--web.listen-address=127.0.0.1:{port}");
         let arguments = [
@@ -69,7 +69,10 @@ impl Prometheus {
             "--log.level=warn",
             &address,
         ];
-        Some(Self(Daemon::launch(program, &arguments, dir, port)))
+        let server = Daemon::launch(installed, &arguments, dir, port);
+        // It listens before it has read its data.
+        program::wait_until(|| http::get(port, "/-/ready").is_ok());
+        Some(Self(server))
     }
 
     /// What its API says to a question.
