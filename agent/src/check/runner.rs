@@ -358,7 +358,7 @@ impl Runner {
         for note in notes {
             if !known.contains_key(&note) {
                 let data = json!({ "check": name, "reason": note });
-                self.log.warn("not measured", data);
+                self.log.warn("a collector complains", data);
             }
             known.insert(note, now);
         }

@@ -5,8 +5,7 @@
 //! which there is no rule is left out: what Graphite gets, it has under other names.
 //! The conventions: <https://prometheus.io/docs/practices/naming/>.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::spec::Spec;
 
@@ -27,7 +26,11 @@ const SECTOR: f64 = 512.0;
 
 /// Families of samples, by name.
 #[derive(Debug, Default)]
-pub struct Families(BTreeMap<String, Family>);
+pub struct Families {
+    by_name: BTreeMap<String, Family>,
+    /// Samples that are there, as Prometheus takes each only once.
+    there: HashSet<String>,
+}
 
 #[derive(Debug)]
 struct Family {
@@ -163,7 +166,8 @@ static RULES: &[Rule] = &[
 ];
 
 impl Families {
-    /// Adds a collector's Graphite lines, whose paths begin with `scheme`.
+    /// Adds a collector's Graphite lines, whose paths begin with `scheme`. Of what two checks
+    /// measure the first stays.
     pub fn add(&mut self, spec: &Spec, scheme: &str, lines: &str) {
         for line in lines.lines() {
             let mut words = line.split(' ');
@@ -199,33 +203,34 @@ impl Families {
             return;
         }
         labels.extend(captured(rule.path, rest));
+        let mut sample = format!("{PREFIX}{}", rule.name);
         let family = self
-            .0
-            .entry(format!("{PREFIX}{}", rule.name))
+            .by_name
+            .entry(sample.clone())
             .or_insert_with(|| Family {
                 kind: rule.kind,
                 help: rule.help,
                 samples: String::new(),
             });
-        // A String takes all that is written.
-        let samples = &mut family.samples;
-        let mut write = |text: std::fmt::Arguments<'_>| samples.write_fmt(text).unwrap_or_default();
-        write(format_args!("{PREFIX}{}", rule.name));
         for (place, (label, value)) in labels.iter().enumerate() {
             let before = if place == 0 { '{' } else { ',' };
-            write(format_args!("{before}{label}=\"{}\"", escaped(value)));
+            sample.push_str(&format!("{before}{label}=\"{}\"", escaped(value)));
         }
         if !labels.is_empty() {
-            write(format_args!("}}"));
+            sample.push('}');
         }
-        write(format_args!(" {}\n", value * rule.factor));
+        let value = value * rule.factor;
+        if !self.there.contains(&sample) {
+            family.samples.push_str(&format!("{sample} {value}\n"));
+            self.there.insert(sample);
+        }
     }
 
     /// In the text format 0.0.4, in the order of the names.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = String::new();
-        for (name, family) in &self.0 {
+        for (name, family) in &self.by_name {
             let kind = match family.kind {
                 Kind::Counter => "counter",
                 Kind::Gauge => "gauge",
@@ -349,8 +354,9 @@ mod tests {
         );
     }
 
+    /// Two checks may have the same collector.
     #[test]
-    fn a_family_is_named_and_explained_once() {
+    fn a_family_is_explained_once_and_a_sample_is_there_once() {
         let mut families = Families::default();
         let spec = registry::find("metrics-load").unwrap();
         for host in ["a", "b"] {
@@ -359,7 +365,7 @@ mod tests {
         assert_eq!(
             families.to_text(),
             "# HELP venus_load1 Load average of a minute.\n# TYPE venus_load1 gauge\n\
-             venus_load1 0.5\nvenus_load1 0.5\n"
+             venus_load1 0.5\n"
         );
     }
 
