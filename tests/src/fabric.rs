@@ -92,12 +92,25 @@ impl Fabric {
         seen
     }
 
+    /// The LID that the subnet manager has given to a switch.
+    #[must_use]
+    pub fn lid_of_switch(&self, name: &str) -> String {
+        let switches = self.run("venus001", "ibswitches", &[]);
+        let mut lines = switches.lines();
+        let line = lines.find(|line| line.contains(&format!("\"{name}\"")));
+        let mut words = line.unwrap().split(' ').skip_while(|word| *word != "lid");
+        words.nth(1).unwrap().to_owned()
+    }
+
     /// A program that sees the fabric as this host does.
     #[must_use]
     pub fn on(&self, host: &str, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new("ibsim-run");
         command
             .env("SIM_HOST", host)
+            // What a subnet manager remembers of another fabric's LIDs is none of this one's.
+            .env("OSM_CACHE_DIR", self.dir.path())
+            .env("OSM_TMP_DIR", self.dir.path())
             .arg(program.as_ref())
             // The simulated sysfs is made in the working directory.
             .current_dir(self.dir.path());

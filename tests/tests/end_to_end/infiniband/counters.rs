@@ -56,6 +56,7 @@ fn every_counter_of_both_ends_is_what_perfquery_prints() {
         let Some(mut fabric) = Fabric::launch() else {
             return;
         };
+        let lids = ["Switch1", "Switch2"].map(|switch| fabric.lid_of_switch(switch));
         let mut rng = fastrand::Rng::with_seed(20_261_124);
         for filling in 0..200 {
             let (host, switch, port) = HOSTS[filling % HOSTS.len()];
@@ -73,7 +74,7 @@ fn every_counter_of_both_ends_is_what_perfquery_prints() {
                     ));
                 }
             }
-            let lid = if switch == "Switch1" { "2" } else { "3" };
+            let lid = lids[usize::from(switch != "Switch1")].as_str();
             let whose = [lid, &port.to_string()];
             let before = [&[][..], &whose].map(|whose| perfquery(&fabric, host, whose));
             let (here, there, _) = ours(&fabric, host, &["--remote"]);
@@ -256,7 +257,11 @@ fn only_a_counter_that_is_about_to_stop_is_reset() {
         let here = attribute(&fabric, "venus001", &[]);
         assert_eq!((here["SymbolErrorCounter"], here["PortXmitWait"]), (0, 0));
         assert_eq!(here["LinkDownedCounter"], 7);
-        let there = attribute(&fabric, "venus001", &["2", "1"]);
+        let there = attribute(
+            &fabric,
+            "venus001",
+            &[&fabric.lid_of_switch("Switch1"), "1"],
+        );
         assert_eq!(there["LocalLinkIntegrityErrors"], 0);
         assert_eq!(there["ExcessiveBufferOverrunErrors"], 14);
     });
