@@ -7,7 +7,7 @@ use crate::settings::{Environment, Settings, load};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,14 +23,16 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> ExitCode 
         Ok(text) => (text, 0),
         Err(why) => (format!("venus-agent status: {why}\n"), 2),
     };
-    // A reader that went away has seen enough.
     let written = if code == 0 {
         io::stdout().lock().write_all(text.as_bytes())
     } else {
         io::stderr().lock().write_all(text.as_bytes())
     };
-    written.unwrap_or_default();
-    ExitCode::from(code)
+    match written {
+        // A reader that went away has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => ExitCode::from(2),
+        Ok(()) | Err(_) => ExitCode::from(code),
+    }
 }
 
 fn look(arguments: &Arguments, environment: &Environment) -> Result<String, String> {
@@ -44,8 +46,14 @@ fn look(arguments: &Arguments, environment: &Environment) -> Result<String, Stri
     }
     let address = http.socket.address();
     let answer = ask(http).map_err(|error| {
-        let advice = "is the agent running, with these settings?";
-        format!("{address}: {error}; {advice}")
+        let what = match error.kind() {
+            // What a socket with a timeout says.
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+                format!("no answer within {} s", PATIENCE.as_secs())
+            }
+            _ => error.to_string(),
+        };
+        format!("{address}: {what}; is the agent running, with these settings?")
     })?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     match head.split(' ').nth(1) {

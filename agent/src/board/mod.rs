@@ -7,13 +7,12 @@ mod trends;
 
 pub(crate) use trends::{Trend, Trends};
 
-use crate::settings::Venus;
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use tokio::sync::Notify;
-use venus_collectors::graphite::Scheme;
 use venus_collectors::prometheus::Families;
 use venus_collectors::{Spec, registry};
 use venus_event::CheckResult;
@@ -46,7 +45,7 @@ pub(crate) struct Board {
 }
 
 /// The last result of a check, and the statuses before it.
-#[derive(Debug, Default, Clone, PartialEq, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Said {
     /// 0 ok, 1 warning, 2 critical, anything else unknown.
     pub(crate) status: i64,
@@ -63,27 +62,18 @@ pub(crate) struct Said {
     metrics: Option<Metrics>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Metrics {
     spec: &'static Spec,
-    /// What each path begins with.
-    scheme: String,
+    /// What each path begins with, where that is not as usual.
+    scheme: Option<String>,
     /// The Graphite lines.
     lines: String,
 }
 
-impl PartialEq for Metrics {
-    fn eq(&self, other: &Self) -> bool {
-        self.spec.name == other.spec.name
-            && self.scheme == other.scheme
-            && self.lines == other.lines
-    }
-}
-
 impl Board {
-    /// Takes note of a result of an agent with these settings; what others say that a collector
-    /// measured is a text like any other.
-    pub(crate) fn note(&self, result: &CheckResult, venus: &Venus, is_own: bool) {
+    /// Takes note of a result; what others say that a collector measured is a text like any other.
+    pub(crate) fn note(&self, result: &CheckResult, is_own: bool) {
         let check = &result.check;
         let text = |key: &str| check.get(key).and_then(Value::as_str);
         let number = |key: &str| check.get(key).and_then(Value::as_u64);
@@ -95,17 +85,22 @@ impl Board {
             self.runs.set((runs + 1, seconds + duration));
         }
         let name = match text("source") {
-            Some(source) => format!("{source}/{}", result.name()),
-            None => result.name().to_owned(),
+            Some(source) => Cow::Owned(format!("{source}/{}", result.name())),
+            None => Cow::Borrowed(result.name()),
         };
         if name.len() > NAME {
             return;
         }
         let mut checks = self.checks.borrow_mut();
-        if checks.len() >= MOST && !checks.contains_key(&name) {
-            self.make_room(&mut checks);
+        if !checks.contains_key(&*name) {
+            if checks.len() >= MOST {
+                self.make_room(&mut checks);
+            }
+            checks.insert(name.clone().into_owned(), Said::default());
         }
-        let said = checks.entry(name).or_default();
+        let Some(said) = checks.get_mut(&*name) else {
+            return; // it is there
+        };
         let output = text("output").unwrap_or_default();
         said.status = check.get("status").and_then(Value::as_i64).unwrap_or(3);
         said.executed = executed;
@@ -124,26 +119,15 @@ impl Board {
         let others = self.bytes.get() - before.as_ref().map_or(0, |metrics| metrics.lines.len());
         let spec = extension.and_then(registry::find);
         let spec = spec.filter(|_| others + output.len() <= METRICS);
-        said.metrics = spec.map(|spec| {
-            let mut metrics = before.unwrap_or_else(|| Metrics::of(spec));
-            metrics.spec = spec;
-            metrics.scheme = match text("scheme") {
-                Some(scheme) => scheme.to_owned(),
-                None => default_scheme(spec, venus.scheme.as_deref().unwrap_or(&result.client)),
-            };
-            metrics.lines.clear();
-            metrics.lines.push_str(output);
-            metrics
-        });
-        self.bytes.set(others);
-        if let Some(Metrics {
-            spec,
-            scheme,
-            lines,
-        }) = &said.metrics
-        {
-            self.bytes.set(others + lines.len());
-            self.trends.borrow_mut().note(spec, scheme, lines, executed);
+        let lines = before.map(|metrics| metrics.lines).unwrap_or_default();
+        said.metrics = spec.map(|spec| Metrics::of(spec, text("scheme"), lines, output));
+        let lines = said
+            .metrics
+            .as_ref()
+            .map_or(0, |metrics| metrics.lines.len());
+        self.bytes.set(others + lines);
+        if let Some(spec) = spec {
+            self.trends.borrow_mut().note(spec, output, executed);
         }
         self.version.set(self.version.get() + 1);
         self.changed.notify_waiters();
@@ -180,17 +164,21 @@ impl Board {
         self.trends.borrow()
     }
 
-    /// What the collectors measured last.
-    pub(crate) fn families(&self) -> Families {
+    /// What the collectors measured last, where schemes are by default of this host.
+    pub(crate) fn families(&self, host: &str) -> Families {
         let mut families = Families::default();
         for said in self.checks.borrow().values() {
-            if let Some(Metrics {
+            let Some(Metrics {
                 spec,
                 scheme,
                 lines,
             }) = &said.metrics
-            {
-                families.add(spec, scheme, lines);
+            else {
+                continue;
+            };
+            match scheme {
+                Some(scheme) => families.add(spec, scheme, lines),
+                None => families.add(spec, spec.default_scheme(host).as_str(), lines),
             }
         }
         families
@@ -209,32 +197,26 @@ impl Board {
 }
 
 impl Metrics {
-    fn of(spec: &'static Spec) -> Self {
+    /// Of this output, in the buffer of an earlier one.
+    fn of(spec: &'static Spec, scheme: Option<&str>, mut lines: String, output: &str) -> Self {
+        lines.clear();
+        lines.push_str(output);
         Self {
             spec,
-            scheme: String::new(),
-            lines: String::new(),
+            scheme: scheme.map(str::to_owned),
+            lines,
         }
     }
-}
-
-fn default_scheme(spec: &Spec, host: &str) -> String {
-    let scheme: Scheme = spec.default_scheme(host);
-    scheme.as_str().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Settings;
     use serde_json::json;
     use venus_event::Attributes;
 
     /// Of each a result, with the number as its time.
     fn note(board: &Board, number: u64, more: &Value, is_own: bool) {
-        let settings = json!({"client": {"name": "n", "subscriptions": []}});
-        let settings = settings.as_object().unwrap().clone();
-        let settings = Settings::compile(settings, Vec::new()).unwrap();
         let mut check = json!({"name": format!("check-{number}"), "output": "", "status": 0,
             "executed": number});
         let all = check.as_object_mut().unwrap();
@@ -245,7 +227,7 @@ mod tests {
             check,
             signature: None,
         };
-        board.note(&result, &settings.venus, is_own);
+        board.note(&result, is_own);
     }
 
     #[test]

@@ -35,52 +35,41 @@ pub(crate) struct Trends {
 }
 
 impl Trends {
-    /// Takes note of what a collector measured. Figures that are of the default collectors only.
-    pub(super) fn note(&mut self, spec: &Spec, scheme: &str, lines: &str, now: u64) {
-        let sum = |is_wanted: &dyn Fn(&str) -> bool| {
+    /// Takes note of what a collector measured. By the ends of the paths, whatever their schemes are.
+    pub(super) fn note(&mut self, spec: &Spec, lines: &str, now: u64) {
+        let sum = |is_wanted: &dyn Fn(&str, &str) -> bool| {
             let values = lines.lines().filter_map(|line| {
-                let mut words = line.split(' ');
-                let path = words.next()?.strip_prefix(scheme)?.strip_prefix('.')?;
-                is_wanted(path).then(|| words.next()?.parse::<f64>().ok())?
+                let (path, rest) = line.split_once(' ')?;
+                let (place, name) = path.rsplit_once('.')?;
+                is_wanted(place, name).then(|| rest.split(' ').next()?.parse::<f64>().ok())?
             });
             let mut values = values.peekable();
             values.peek().is_some().then(|| values.sum::<f64>())
         };
         match spec.name {
-            "metrics-cpu" => {
-                // Time of guests is in user and nice as well.
-                let of_all = |path: &str| path.starts_with("total.") && !path.contains("guest");
-                let is_idle = |path: &str| matches!(path, "total.idle" | "total.iowait");
-                if let (Some(all), Some(idle)) = (sum(&of_all), sum(&is_idle)) {
-                    self.cpu(now, all, idle);
-                }
-            }
+            "metrics-cpu" => self.cpu(now, lines),
             "metrics-load" => {
-                let one = sum(&|path| path == "load_avg.one");
-                if let Some(one) = one {
+                if let Some(one) = sum(&|_, name| name == "one") {
                     self.load.push(now, one);
                 }
             }
             "metrics-memory" => {
-                let of = |name: &'static str| sum(&move |path| path == name);
-                if let (Some(total), Some(available)) = (of("total"), of("available")) {
+                let total = sum(&|_, name| name == "total");
+                let available = sum(&|_, name| name == "available");
+                if let (Some(total), Some(available)) = (total, available) {
                     self.memory.push(now, 100.0 * (1.0 - available / total));
                 }
             }
             "metrics-net" => {
-                let is_wanted =
-                    |path: &str| path.ends_with(".rx_bytes") || path.ends_with(".tx_bytes");
-                let bytes = sum(&is_wanted);
+                let bytes = sum(&|_, name| matches!(name, "rx_bytes" | "tx_bytes"));
                 if let Some(bytes) = bytes {
                     self.network.count(now, bytes);
                 }
             }
             "metrics-infiniband" => {
-                let is_wanted = |path: &str| {
-                    let is_data = path.ends_with(".PortXmitData") || path.ends_with(".PortRcvData");
-                    is_data && !path.contains(".remote.")
-                };
-                let units = sum(&is_wanted);
+                let units = sum(&|place, name| {
+                    matches!(name, "PortXmitData" | "PortRcvData") && !place.ends_with(".remote")
+                });
                 if let Some(units) = units {
                     self.infiniband.count(now, 4.0 * units);
                 }
@@ -89,7 +78,25 @@ impl Trends {
         }
     }
 
-    fn cpu(&mut self, now: u64, all: f64, idle: f64) {
+    /// The sum of all processors comes first; the lines of each are not looked at.
+    fn cpu(&mut self, now: u64, lines: &str) {
+        let (mut all, mut idle) = (0.0, 0.0);
+        for line in lines.lines() {
+            let mut words = line.split(' ');
+            let mut nodes = words.next().unwrap_or_default().rsplit('.');
+            let (mode, of) = (nodes.next(), nodes.next());
+            let value = words.next().and_then(|value| value.parse::<f64>().ok());
+            let (Some(mode), Some("total"), Some(value)) = (mode, of, value) else {
+                break;
+            };
+            // Time of guests is in user and nice as well.
+            if !mode.starts_with("guest") {
+                all += value;
+            }
+            if matches!(mode, "idle" | "iowait") {
+                idle += value;
+            }
+        }
         let idle_before = self.idle.replace(idle);
         let before = self.cpu.before.replace((now, all));
         if let (Some((_, all_before)), Some(idle_before)) = (before, idle_before)
@@ -132,7 +139,7 @@ mod tests {
 
     fn note(trends: &mut Trends, collector: &str, now: u64, lines: &str) {
         let spec = registry::find(collector).unwrap();
-        trends.note(spec, "n.x", lines, now);
+        trends.note(spec, lines, now);
     }
 
     #[test]

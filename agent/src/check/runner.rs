@@ -430,7 +430,7 @@ impl Runner {
         let settings = self.settings.get();
         // Nobody could look at it.
         if settings.client.http_socket.socket.enabled {
-            self.board.note(result, &settings.venus, is_own);
+            self.board.note(result, is_own);
         }
     }
 

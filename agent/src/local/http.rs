@@ -173,7 +173,10 @@ impl Api {
         let runner = &self.inbox.runner;
         let board = runner.board();
         let own = metrics::text(runner.outbox(), &self.health, board);
-        let measured = board.families().to_text();
+        let settings = self.settings.get();
+        let host = settings.venus.scheme.as_deref();
+        let host = host.unwrap_or(&settings.client.name);
+        let measured = board.families(host).to_text();
         text("text/plain; version=0.0.4", own + &measured)
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use venus_tests::browser::{self, Browser};
@@ -325,12 +325,22 @@ fn status_prints_it_as_text() {
         "{text}"
     );
 
+    let (mut command, _dir) = program::agent(&http);
+    let full = fs::File::create("/dev/full").unwrap();
+    let status_code = command.arg("status").stdout(full).status().unwrap().code();
+    assert_eq!(status_code, Some(2), "what cannot be printed was not said");
+
     let [nobody] = port::free();
-    let output = status(&json!({"client": {"name": "venus001", "http_socket": {"port": nobody}}}));
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        said.contains("Connection refused") && said.lines().count() == 1,
-        "{said}"
-    );
+    let hangs = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let hangs = (hangs.local_addr().unwrap().port(), hangs);
+    for (port, why) in [
+        (nobody, "Connection refused"),
+        (hangs.0, "no answer within 5 s"),
+    ] {
+        let output =
+            status(&json!({"client": {"name": "venus001", "http_socket": {"port": port}}}));
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(why) && said.lines().count() == 1, "{said}");
+    }
 }
