@@ -1,14 +1,18 @@
 //! Checks that run by a cron expression, in the host's time zone.
 
-use chrono::{DateTime, TimeZone};
-use croner::Cron;
+use chrono::{DateTime, Datelike, NaiveDate, TimeZone};
+use croner::{Cron, CronPattern, Weekday};
 use std::time::Duration;
 
 /// How long to wait at most before the clock is looked at again: somebody may
 /// have set it.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
-/// Reads an expression of five fields, or of a name such as `@daily`.
+/// After so many years every date has been on every day of the week, 29 February too.
+const YEARS: usize = 28;
+
+/// Reads an expression of five fields, or of a name such as `@daily`. One that names no day that
+/// there is, such as 30 February, is wrong.
 pub fn parse(text: &str) -> Result<Cron, String> {
     // The parser takes it for nothing, and seconds to find that there is no such time.
     let mut items = text.split_whitespace().flat_map(|field| field.split(','));
@@ -18,14 +22,31 @@ pub fn parse(text: &str) -> Result<Cron, String> {
     let parser = croner::parser::CronParser::builder()
         .seconds(croner::parser::Seconds::Disallowed)
         .build();
-    parser.parse(text).map_err(|error| error.to_string())
+    let cron = parser.parse(text).map_err(|error| error.to_string())?;
+    if !has_a_day(&cron.pattern) {
+        return Err("it names a time that never comes".to_owned());
+    }
+    Ok(cron)
+}
+
+/// Whether there is a day for it. Its search for the next one would go on for three thousand years.
+fn has_a_day(pattern: &CronPattern) -> bool {
+    let days = NaiveDate::from_ymd_opt(2000, 1, 1).into_iter();
+    let mut days = days.flat_map(|first| first.iter_days().take(YEARS * 366));
+    days.any(|day| {
+        let weekday = Weekday::from_days_from_sunday(day.weekday().num_days_from_sunday());
+        pattern.month_match(day.month()).unwrap_or(false)
+            && pattern
+                .day_match(day.year(), day.month(), day.day(), weekday)
+                .unwrap_or(false)
+    })
 }
 
 /// When a check with a cron expression runs next.
 #[derive(Debug)]
 pub struct CronClock<Tz: TimeZone> {
     cron: Cron,
-    /// None where the expression never matches again.
+    /// None where it does not match before the year 5000.
     next: Option<DateTime<Tz>>,
 }
 
@@ -112,8 +133,19 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
-        let never = CronClock::new(parse("0 0 30 2 *").unwrap(), &start);
-        assert_eq!(never.wait(&start), None);
+    }
+
+    #[test]
+    fn f8_a_time_that_never_comes_is_refused_and_a_rare_one_is_not() {
+        for text in ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "* * * * L"] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error, "it names a time that never comes", "{text}");
+        }
+        for text in ["0 0 29 2 *", "0 0 29 2 +7", "0 0 L 2 *", "0 0 * 2 1#5"] {
+            let start = at("2026-11-24T10:00:00Z");
+            let clock = CronClock::new(parse(text).unwrap(), &start);
+            assert!(clock.next.is_some(), "{text}");
+        }
     }
 
     /// Berlin in 2026: an hour ahead of UTC, two from 29 March 01:00 UTC to 25
