@@ -2,6 +2,7 @@
 
 use crate::Attributes;
 use serde_json::Value;
+use std::ops::Range;
 
 /// What stands in the place of a value that was taken out.
 pub const REDACTED: &str = "REDACTED";
@@ -128,71 +129,122 @@ fn copy_items(
 /// (`scheme://user:password@host`), well formed or not, of the path of a webhook
 /// (`https://hooks.…`), and of the value of each `KEY=VALUE`, `--KEY VALUE` and `"KEY": VALUE`
 /// (JSON, cut off or not) whose key is `secret`.
+///
+/// Each is looked for in all of the text as it came: what one hides may begin another.
 fn without_secrets(text: &str, secret: &dyn Fn(&str) -> bool) -> String {
-    let text = without_values(&without_passwords(text), secret);
-    let text = without_operands(&text, secret);
-    without_members(&text, secret)
-}
-
-/// `--KEY VALUE`, as commands have it.
-fn without_operands(text: &str, secret: &dyn Fn(&str) -> bool) -> String {
+    let mut found = Vec::new();
+    find_in_uris(text, &mut found);
+    find_values(text, secret, &mut found);
+    find_operands(text, secret, &mut found);
+    find_members(text, secret, &mut found);
+    found.sort_unstable_by_key(|range| range.start);
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once(char::is_whitespace) {
-        let blank = rest.get(before.len()..rest.len() - after.len());
-        out.push_str(before);
-        out.push_str(blank.unwrap_or_default());
-        rest = after;
-        let mut word = before;
-        while is_option(word, secret) {
-            let value = rest.trim_start();
-            out.push_str(rest.get(..rest.len() - value.len()).unwrap_or_default());
-            // Where it is such an option as well, the one before may have had no value.
-            (word, rest) = value
-                .split_at_checked(length_of_value(value))
-                .unwrap_or((value, ""));
-            if !word.is_empty() {
-                out.push_str(REDACTED);
-            }
+    let mut hidden_to = None;
+    for range in found {
+        if hidden_to.is_none_or(|end| end < range.start) {
+            out.push_str(between(text, hidden_to.unwrap_or(0), range.start));
+            out.push_str(REDACTED);
         }
+        hidden_to = hidden_to.max(Some(range.end));
     }
-    out.push_str(rest);
+    out.push_str(from(text, hidden_to.unwrap_or(0)));
     out
 }
 
-/// Whether a word is an option that has such a name.
-fn is_option(word: &str, secret: &dyn Fn(&str) -> bool) -> bool {
-    let name = word.trim_start_matches(['"', '\'']).strip_prefix('-');
-    name.is_some_and(|name| secret(name.trim_start_matches('-')))
+/// `text` from a place that is one of its own.
+fn from(text: &str, start: usize) -> &str {
+    text.get(start..).unwrap_or_default()
+}
+
+fn between(text: &str, start: usize, end: usize) -> &str {
+    text.get(start..end).unwrap_or_default()
+}
+
+/// Where each word begins that blanks are around, and its length.
+fn words(text: &str) -> impl Iterator<Item = (usize, usize)> {
+    let mut rest = text.trim_start();
+    std::iter::from_fn(move || {
+        let start = text.len() - rest.len();
+        let length = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        rest = from(rest, length).trim_start();
+        (length > 0).then_some((start, length))
+    })
+}
+
+/// A password may have anything in it but blanks, so it goes on to the last `@`.
+fn find_in_uris(text: &str, found: &mut Vec<Range<usize>>) {
+    for (start, length) in words(text) {
+        let word = between(text, start, start + length);
+        let Some(scheme) = word.find("://") else {
+            continue;
+        };
+        if let Some((login, _)) = word.rsplit_once('@')
+            && let Some(user) = login.get(scheme + 3..).and_then(|login| login.find(':'))
+        {
+            found.push(start + scheme + 3 + user + 1..start + login.len());
+        }
+        let path = word.find("://hooks.").and_then(|host| {
+            let host = host + "://".len();
+            Some(host + from(word, host).find('/')? + 1)
+        });
+        if let Some(path) = path.filter(|path| *path < length) {
+            found.push(start + path..start + length);
+        }
+    }
+}
+
+/// `KEY=VALUE`.
+fn find_values(text: &str, secret: &dyn Fn(&str) -> bool, found: &mut Vec<Range<usize>>) {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    for (place, mark) in text.match_indices('=') {
+        let mut parts = between(text, 0, place).rsplit(|c| !is_part(c));
+        let key = parts.next().unwrap_or_default();
+        if secret(key.trim_start_matches('-')) {
+            let start = place + mark.len();
+            found.push(start..start + length_of_value(from(text, start)));
+        }
+    }
+}
+
+/// `--KEY VALUE`, as commands have it. A value that is such an option as well has one of its own:
+/// the option before may have had none.
+fn find_operands(text: &str, secret: &dyn Fn(&str) -> bool, found: &mut Vec<Range<usize>>) {
+    let mut is_value = false;
+    for (start, length) in words(text) {
+        if is_value {
+            found.push(start..start + length_of_value(from(text, start)));
+        }
+        let word = between(text, start, start + length).trim_start_matches(['"', '\'']);
+        let name = word.strip_prefix('-');
+        is_value = name.is_some_and(|name| secret(name.trim_start_matches('-')));
+    }
 }
 
 /// `"KEY": VALUE` of JSON, whether all of it is there or not.
-fn without_members(text: &str, secret: &dyn Fn(&str) -> bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once(':') {
-        out.push_str(before);
-        out.push(':');
-        rest = after;
+fn find_members(text: &str, secret: &dyn Fn(&str) -> bool, found: &mut Vec<Range<usize>>) {
+    for (place, mark) in text.match_indices(':') {
         // Within a text of JSON, quotation marks have a backslash.
-        let quoted = before.trim_end().strip_suffix('"');
+        let quoted = between(text, 0, place).trim_end().strip_suffix('"');
         let key = quoted.map(|quoted| quoted.trim_end_matches('\\'));
         let key = key.and_then(|key| key.rsplit('"').next());
         if key.is_some_and(secret) {
-            let value = rest.trim_start();
-            out.push_str(rest.get(..rest.len() - value.len()).unwrap_or_default());
-            rest = value.get(length_of_member(value)..).unwrap_or_default();
-            out.push_str(REDACTED);
+            let value = from(text, place + mark.len()).trim_start();
+            let start = text.len() - value.len();
+            found.push(start..start + length_of_member(value));
         }
     }
-    out.push_str(rest);
-    out
 }
 
+/// JSON within a text of JSON, four deep, has so many before a quotation mark.
+const BACKSLASHES: usize = 31;
+
 /// A text to the quotation mark that ends it, a number or word to what comes after it, of an object
-/// or array all that follows.
+/// or array, and of what is too deep, all that follows.
 fn length_of_member(text: &str) -> usize {
     let escape = text.len() - text.trim_start_matches('\\').len();
+    if escape > BACKSLASHES {
+        return text.len();
+    }
     let body = text.get(escape..).unwrap_or_default();
     let end = match body.chars().next() {
         Some('"') => {
@@ -215,46 +267,6 @@ fn length_of_member(text: &str) -> usize {
         _ => body.find(|c: char| c.is_whitespace() || matches!(c, ',' | '}' | ']')),
     };
     end.map_or(text.len(), |end| escape + end)
-}
-
-fn without_passwords(text: &str) -> String {
-    let mut parts = text.split("://");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(char::is_whitespace).unwrap_or(part.len());
-        let (uri, rest) = part.split_at(end);
-        out.push_str("://");
-        match (uri.rsplit_once('@'), uri.split_once('/')) {
-            (Some((login, host)), _) if login.contains(':') => {
-                let user = login.split(':').next().unwrap_or_default();
-                out.push_str(&format!("{user}:{REDACTED}@{host}"));
-            }
-            (_, Some((host, path))) if host.starts_with("hooks.") && !path.is_empty() => {
-                out.push_str(&format!("{host}/{REDACTED}"));
-            }
-            _ => out.push_str(uri),
-        }
-        out.push_str(rest);
-    }
-    out
-}
-
-fn without_values(text: &str, secret: &dyn Fn(&str) -> bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('=') {
-        out.push_str(before);
-        out.push('=');
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        let key = before.rsplit(|c| !is_part(c)).next().unwrap_or_default();
-        rest = after;
-        if secret(key.trim_start_matches('-')) {
-            rest = rest.get(length_of_value(after)..).unwrap_or_default();
-            out.push_str(REDACTED);
-        }
-    }
-    out.push_str(rest);
-    out
 }
 
 /// A quoted word, or what goes on to a blank, a quotation mark or `&`.
@@ -299,6 +311,7 @@ mod tests {
                 "of amqp://a:b@h, amqp://c:d@i and http://host:80/",
                 "of amqp://a:REDACTED@h, amqp://c:REDACTED@i and http://host:80/",
             ),
+            ("amqp://a:b://@c@h", "amqp://a:REDACTED@h"),
             ("user@host", "user@host"),
             (
                 "https://hooks.slack.com/services/T0/B0/x and https://hooks.slack.com/",
@@ -327,6 +340,13 @@ mod tests {
                 r#"{"a": "{\"token\": REDACTED, \"c\": 1}"}"#,
             ),
             ("token=\"é", "token=REDACTED"),
+            // What one hides begins, and ends, another.
+            (
+                r#"--token api-key='a'token="a {"token":"b"} c"#,
+                r#"--token REDACTEDtoken=REDACTEDtoken":REDACTED} c"#,
+            ),
+            (r#""token": --token b"#, r#""token": REDACTED REDACTED"#),
+            (r#"token="a token=b""#, "token=REDACTED"),
         ] {
             assert_eq!(without_secrets(text, &sounds_secret), shown);
         }
@@ -468,8 +488,15 @@ mod tests {
             ] {
                 without_secrets(text, &sounds_secret);
             }
-            let said = without_secrets(&format!("{odd} token=hunter2"), &sounds_secret);
-            prop_assert!(!said.contains("hunter2"), "{}", said);
+            for secret in [
+                "token=hunter2",
+                "--token hunter2",
+                "{\"token\":\"hunter2\"}",
+                "amqp://u:hunter2@h",
+            ] {
+                let said = without_secrets(&format!("{odd} {secret} {odd}"), &sounds_secret);
+                prop_assert!(!said.contains("hunter2"), "{}", said);
+            }
         }
     }
 }
