@@ -16,7 +16,7 @@
 //! - `doctor`: looks at all of it without running it.
 //! - `drift`: how far the broker's clock is from this one.
 //! - [`health`]: what of it others on this node may know.
-//! - `board`: what each check said last.
+//! - `board`: what each check said last; [`status`]: how an agent is asked for it.
 //! - `duties`: what this node runs by itself; [`local`]: what others hand in.
 //! - [`keepalive`], [`pipeline`] (events and handlers of an agent without a
 //!   server), [`terminal`], [`log`], `signals`, `supervise` (start, stop).
@@ -36,6 +36,7 @@ mod drift;
 mod duties;
 pub mod health;
 pub mod host;
+pub mod human;
 pub mod keepalive;
 pub mod local;
 pub mod log;
@@ -44,7 +45,7 @@ pub mod pipeline;
 pub mod schedule;
 pub mod settings;
 mod signals;
-mod status;
+pub mod status;
 mod supervise;
 pub mod terminal;
 mod transport;

@@ -13,6 +13,7 @@
 //! | [`room`] | network, mount and process namespaces of the test's own |
 //! | [`docker`] | a Docker Engine in such a room |
 //! | [`slurm`] | a SLURM cluster of four nodes in such a room |
+//! | [`tmux`] | a terminal with a program in it |
 //! | [`chrony`] | an NTP server of the test's own |
 //! | [`cable`] | a connection to a broker that can be cut |
 //! | [`certificates`] | an authority and what it has signed |
@@ -84,6 +85,7 @@ pub mod room;
 mod runtime;
 pub mod server;
 pub mod slurm;
+pub mod tmux;
 pub mod zookeeper;
 
 use std::time::Duration;

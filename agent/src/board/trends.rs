@@ -35,6 +35,17 @@ pub(crate) struct Trends {
 }
 
 impl Trends {
+    /// In the order of [`crate::human::TRENDS`].
+    pub(crate) fn all(&self) -> [&Trend; 5] {
+        [
+            &self.cpu,
+            &self.load,
+            &self.memory,
+            &self.network,
+            &self.infiniband,
+        ]
+    }
+
     /// Takes note of what a collector measured. By the ends of the paths, whatever their schemes are.
     pub(super) fn note(&mut self, spec: &Spec, lines: &str, now: u64) {
         let sum = |is_wanted: &dyn Fn(&str, &str) -> bool| {

@@ -31,4 +31,5 @@ mod settings;
 mod site;
 mod stop;
 mod tls;
+mod top;
 mod wire;

@@ -317,7 +317,10 @@ fn status_prints_it_as_text() {
     let mut lines = text.lines();
     let first = lines.next().unwrap();
     assert_eq!(first, "venus001  192.0.2.1  physical, client:venus001");
-    assert_eq!(lines.next(), Some("embedded: connected; 0 results wait"));
+    assert_eq!(
+        lines.next(),
+        Some("embedded: no broker is needed; 0 results wait")
+    );
     let worst = lines.next().unwrap();
     assert!(worst.starts_with("WARNING   disk "), "{text}");
     assert!(

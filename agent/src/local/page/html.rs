@@ -2,8 +2,10 @@
 
 use super::View;
 use crate::board::{Said, Trend};
+use crate::human::{self, Figure};
 use crate::keepalive::SENSU_VERSION;
 use std::fmt::{self, Display, Write};
+use venus_event::Severity;
 
 /// The width and height of a trend, in units of its own.
 const WIDTH: f32 = 360.0;
@@ -55,20 +57,8 @@ pub(super) fn main(view: &View<'_>) -> String {
     // A String takes all that is written.
     node(view, &mut out).unwrap_or_default();
     out.push_str("<section class=\"trends\" aria-label=\"The last hour\">");
-    let trends = view.trends;
-    for (id, what, trend, form) in [
-        (
-            "cpu",
-            "processors",
-            &trends.cpu,
-            percent as fn(f32) -> String,
-        ),
-        ("load", "load", &trends.load, plain),
-        ("memory", "memory", &trends.memory, percent),
-        ("network", "network", &trends.network, bytes),
-        ("infiniband", "InfiniBand", &trends.infiniband, bytes),
-    ] {
-        trend_of(id, what, trend, form, view.now, &mut out).unwrap_or_default();
+    for (figure, trend) in human::TRENDS.iter().zip(view.trends.all()) {
+        trend_of(figure, trend, view.now, &mut out).unwrap_or_default();
     }
     out.push_str("</section>");
     checks(view, &mut out).unwrap_or_default();
@@ -99,14 +89,8 @@ fn node(view: &View<'_>, out: &mut String) -> fmt::Result {
     )
 }
 
-fn trend_of(
-    id: &str,
-    what: &str,
-    trend: &Trend,
-    form: fn(f32) -> String,
-    now: u64,
-    out: &mut String,
-) -> fmt::Result {
+fn trend_of(figure: &Figure, trend: &Trend, now: u64, out: &mut String) -> fmt::Result {
+    let Figure { id, title, form } = figure;
     let (Some((first, _)), Some((_, last))) = (trend.points.front(), trend.points.back()) else {
         return Ok(());
     };
@@ -116,8 +100,8 @@ fn trend_of(
     let (last, top) = (form(*last), form(most));
     write!(
         out,
-        "<figure id=\"trend-{id}\"><figcaption>{what} <b>{last}</b></figcaption>\
-         <svg role=\"img\" aria-label=\"{what}: {last} now, {top} at most in the last hour\" \
+        "<figure id=\"trend-{id}\"><figcaption>{title} <b>{last}</b></figcaption>\
+         <svg role=\"img\" aria-label=\"{title}: {last} now, {top} at most in the last hour\" \
          viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\"><polyline points=\""
     )?;
     for (at, value) in &trend.points {
@@ -148,17 +132,18 @@ fn checks(view: &View<'_>, out: &mut String) -> fmt::Result {
 }
 
 fn check(name: &str, said: &Said, now: u64, out: &mut String) -> fmt::Result {
-    let (word, class) = severity(said.status);
+    let severity = Severity::of(said.status);
+    let row = class(severity);
     let name = Escaped(name);
-    let age = seconds(now.saturating_sub(said.executed));
+    let age = human::span(now.saturating_sub(said.executed));
     let next = match said.next {
-        Some(next) if next > now => format!("in {}", seconds(next - now)),
+        Some(next) if next > now => format!("in {}", human::span(next - now)),
         Some(_) => "now".to_owned(),
         None => String::new(),
     };
     write!(
         out,
-        "<tr id=\"check-{name}\" class=\"{class}\"><th scope=\"row\">{name}</th><td><b>{word}</b></td>\
+        "<tr id=\"check-{name}\" class=\"{row}\"><th scope=\"row\">{name}</th><td><b>{severity}</b></td>\
          <td>{}</td><td>{age}</td><td>{next}</td><td>",
         Escaped(&said.output)
     )?;
@@ -170,7 +155,7 @@ fn check(name: &str, said: &Said, now: u64, out: &mut String) -> fmt::Result {
          width=\"{width}\" height=\"12\" viewBox=\"0 0 {width} 12\">"
     )?;
     for (place, status) in said.history.iter().enumerate() {
-        let (_, class) = severity(*status);
+        let class = class(Severity::of(*status));
         let (x, wide) = (STATUS * place, STATUS - 1);
         // A height of its own, for who does not see colours.
         let high = if *status == 0 { 6 } else { 12 };
@@ -184,39 +169,11 @@ fn check(name: &str, said: &Said, now: u64, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn severity(status: i64) -> (&'static str, &'static str) {
-    match status {
-        0 => ("OK", "ok"),
-        1 => ("WARNING", "warning"),
-        2 => ("CRITICAL", "critical"),
-        _ => ("UNKNOWN", "unknown"),
+fn class(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Ok => "ok",
+        Severity::Warning => "warning",
+        Severity::Unknown => "unknown",
+        Severity::Critical => "critical",
     }
-}
-
-fn seconds(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        7200..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} d", seconds / 86_400),
-    }
-}
-
-fn percent(value: f32) -> String {
-    format!("{value:.0} %")
-}
-
-fn plain(value: f32) -> String {
-    format!("{value:.2}")
-}
-
-fn bytes(value: f32) -> String {
-    let mut value = value;
-    for unit in ["B/s", "kB/s", "MB/s"] {
-        if value < 1000.0 {
-            return format!("{value:.0} {unit}");
-        }
-        value /= 1000.0;
-    }
-    format!("{value:.1} GB/s")
 }

@@ -11,11 +11,13 @@ use http_body_util::channel::{Channel, Sender};
 use hyper::body::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::cmp::Reverse;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
+use venus_event::Severity;
 
 /// How many browsers may follow at a time; each has one of the places for connections.
 const FOLLOWERS: usize = 8;
@@ -55,12 +57,7 @@ fn look<T>(api: &Api, show: impl FnOnce(&View<'_>) -> T) -> T {
     let (checks, trends) = (runner.board().checks(), runner.board().trends());
     let mut sorted: Vec<_> = checks.iter().collect();
     // The worst first: critical, unknown, warning, ok.
-    sorted.sort_by_key(|(_, said)| match said.status {
-        2 => 0,
-        1 => 2,
-        0 => 3,
-        _ => 1,
-    });
+    sorted.sort_by_key(|(_, said)| Reverse(Severity::of(said.status)));
     show(&View {
         name: &client.name,
         address: client.lookup("address").and_then(Value::as_str),

@@ -1,0 +1,70 @@
+//! How the agent that runs on this node says it is: `venus-agent status`, and who else asks.
+
+mod running;
+
+pub use running::{Check, Node, Running, Trend};
+
+use crate::cli::Arguments;
+use crate::settings::Environment;
+use std::fmt::{self, Display};
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+use venus_event::Severity;
+
+/// Prints it; the exit code is 0 where there is an agent, else 2.
+pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> ExitCode {
+    let running = Running::find(&arguments.sources, environment);
+    let (text, code) = match running.and_then(|running| running.ask()) {
+        Ok(node) => (node.to_string(), 0),
+        Err(why) => (format!("venus-agent status: {why}\n"), 2),
+    };
+    let written = if code == 0 {
+        io::stdout().lock().write_all(text.as_bytes())
+    } else {
+        io::stderr().lock().write_all(text.as_bytes())
+    };
+    match written {
+        // A reader that went away has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => ExitCode::from(2),
+        Ok(()) | Err(_) => ExitCode::from(code),
+    }
+}
+
+impl Node {
+    /// Who it is.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let client = &self.client;
+        let subscriptions = client.subscriptions.join(", ");
+        format!("{}  {}  {subscriptions}", client.name, client.address)
+    }
+
+    /// What it sends its results by, and how many of them wait.
+    #[must_use]
+    pub fn connection(&self) -> String {
+        let connection = match (self.transport.name.as_str(), self.transport.connected) {
+            ("embedded", _) => "no broker is needed",
+            (_, true) => "connected",
+            (_, false) => "not connected, results are kept",
+        };
+        let waiting = self.waiting.memory + self.waiting.spool;
+        let transport = &self.transport.name;
+        format!("{transport}: {connection}; {waiting} results wait")
+    }
+}
+
+/// A line for the node, one for its connection, and one for each check, the worst first.
+impl Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n{}", self.identity(), self.connection())?;
+        let names = self.checks.iter().map(|check| check.name.chars().count());
+        let width = names.max().unwrap_or(0);
+        for check in &self.checks {
+            let severity = Severity::of(check.status);
+            let age = self.client.timestamp.saturating_sub(check.executed);
+            let (name, output) = (&check.name, &check.output);
+            writeln!(f, "{severity:8}  {name:width$}  {age:>6} s  {output}")?;
+        }
+        Ok(())
+    }
+}
