@@ -14,6 +14,7 @@
 //! - `transport`: one trait; `RabbitMQ`, Redis, or none (embedded).
 //! - `connection`: keeps a transport connected and serves it.
 //! - `doctor`: looks at all of it without running it.
+//! - `notify`: what systemd is told of it.
 //! - `drift`: how far the broker's clock is from this one.
 //! - [`health`]: what of it others on this node may know.
 //! - `board`: what each check said last; [`status`]: how an agent is asked for it.
@@ -40,6 +41,7 @@ pub mod human;
 pub mod keepalive;
 pub mod local;
 pub mod log;
+mod notify;
 pub mod outbox;
 pub mod pipeline;
 pub mod schedule;

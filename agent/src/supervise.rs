@@ -11,6 +11,7 @@ use crate::duties::Duties;
 use crate::health::Health;
 use crate::local::Sockets;
 use crate::log::Log;
+use crate::notify::{self, Watchdog};
 use crate::outbox::{Keeper, Outbox};
 use crate::pipeline::Pipeline;
 use crate::schedule::subdued;
@@ -111,6 +112,7 @@ struct Agent<'a> {
     pipeline: Rc<Pipeline>,
     health: Rc<Health>,
     sockets: RefCell<Option<Sockets>>,
+    watchdog: Watchdog,
 }
 
 /// Why the work proper ended.
@@ -157,6 +159,7 @@ impl<'a> Agent<'a> {
             pipeline: Rc::new(pipeline),
             health: Rc::default(),
             sockets: RefCell::new(None),
+            watchdog: Watchdog::find(),
         }
     }
 
@@ -171,6 +174,7 @@ impl<'a> Agent<'a> {
         self.say_hello(&duties);
         self.keep_results().await;
         self.open_sockets().await;
+        notify::ready();
         let mut asked = None;
         loop {
             let settings = self.settings.get();
@@ -226,7 +230,12 @@ impl<'a> Agent<'a> {
         // What others hand in meanwhile is kept.
         self.outbox.stall();
         loop {
-            match signals.next().await {
+            self.watchdog.works_on();
+            let asked = tokio::select! {
+                asked = signals.next() => asked,
+                () = self.watchdog.wants_to_hear() => continue,
+            };
+            match asked {
                 Asked::Stop(name) => return Some(self.stop(name)),
                 Asked::Reopen => {
                     self.log.reopen();
@@ -403,7 +412,9 @@ impl<'a> Agent<'a> {
             };
         }
         loop {
+            self.watchdog.works_on();
             tokio::select! {
+                () = self.watchdog.wants_to_hear() => {}
                 () = duties.wait() => {
                     duties.take_due(|check| self.run_unless_subdued(check));
                     self.health.set_punctuality(duties.punctuality());
@@ -428,12 +439,21 @@ impl<'a> Agent<'a> {
     fn stop(&self, signal: &str) -> Ended {
         let data = json!({ "signal": signal });
         self.log.warn("received signal, stopping", data);
+        notify::stopping();
         Ended::Exit(ExitCode::SUCCESS)
     }
 
-    /// Reads the settings again; wrong ones change nothing. What is due is handed
-    /// to `run`. Says whether another connection is wanted.
+    /// Reads the settings again. What is due is handed to `run`. Says whether another connection is
+    /// wanted.
     async fn reload(&self, duties: &mut Duties, run: impl FnMut(&Check)) -> bool {
+        notify::reloading();
+        let reconnect = self.take_settings(duties, run).await;
+        notify::ready();
+        reconnect
+    }
+
+    /// Wrong ones change nothing.
+    async fn take_settings(&self, duties: &mut Duties, run: impl FnMut(&Check)) -> bool {
         let Some(new) = reconfigure(self.arguments, self.environment, &self.log) else {
             self.log.redact(&self.settings.get().client.redact);
             let message = "settings not reloaded, the old ones stay";

@@ -2,6 +2,7 @@
 
 use super::agents_end::end_with_agent;
 use super::environment::Variables;
+use crate::notify;
 use crate::settings::{Client, Invocation};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
@@ -138,6 +139,10 @@ fn start(
         .stderr(writer)
         .process_group(0)
         .kill_on_drop(true);
+    // What the service manager wants to hear, it wants to hear from the agent.
+    for variable in notify::VARIABLES {
+        command.env_remove(variable);
+    }
     if limits.ends_with_agent {
         end_with_agent(&mut command);
     }

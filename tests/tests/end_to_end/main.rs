@@ -30,6 +30,7 @@ mod services;
 mod settings;
 mod site;
 mod stop;
+mod systemd;
 mod tls;
 mod top;
 mod wire;

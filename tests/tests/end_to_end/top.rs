@@ -98,7 +98,11 @@ fn it_shows_the_node_and_its_checks_the_worst_first_and_as_they_change() {
     assert!(!screen.contains("hunter2"), "{screen}");
     node.hand_in(&json!({"name": "backup", "output": "late\nand more", "status": 1}));
     terminal.wait_for("WARNING   backup");
-    assert!(terminal.screen().contains("  late"), "{}", terminal.screen());
+    assert!(
+        terminal.screen().contains("  late"),
+        "{}",
+        terminal.screen()
+    );
     assert!(!terminal.screen().contains("and more"));
     // A mark for each run, and a time to the next.
     wait_until(|| {
