@@ -88,7 +88,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> S
         let command = format!("{PROGRAM} {}", called.name());
         return run_called(called, &command, args, world);
     }
-    match program().try_get_matches_from(&args) {
+    match command().try_get_matches_from(&args) {
         Ok(matches) => dispatch(&matches, world),
         Err(error) => refuse(PROGRAM, None, &error, world),
     }
@@ -112,7 +112,8 @@ fn run_called(called: Called, command: &str, args: &[OsString], world: &mut Worl
 }
 
 /// The command line with each command below it.
-fn program() -> Command {
+#[must_use]
+pub fn command() -> Command {
     Command::new(PROGRAM)
         .about("Checks and metrics of this host, for Sensu and for the shell")
         .version(env!("CARGO_PKG_VERSION"))

@@ -15,6 +15,7 @@
 //! takes [`event::read`] and a [`stream::Stream`]. The library prints nothing and reads no clock
 //! but the one that deadlines are measured with; it keeps no state outside of its values.
 
+pub mod cli;
 mod connection;
 pub mod convert;
 pub mod delivery;

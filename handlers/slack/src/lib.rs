@@ -13,6 +13,7 @@
 //! [`handle`] joins them. The library prints nothing and reads no clock: what it needs of the
 //! world is passed in as a [`World`].
 
+pub mod cli;
 pub mod delivery;
 pub mod filter;
 pub mod incident;

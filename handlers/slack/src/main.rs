@@ -1,24 +1,12 @@
 //! `handler-slack`: reads its arguments and calls [`handler_slack::handle`].
 
-use clap::{Arg, ArgAction, Command};
+use handler_slack::cli::{KEY, NAME, command};
 use handler_slack::{HandlerError, World, handle, preview, test};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 use venus_settings::program;
-
-const NAME: &str = "handler-slack";
-/// The settings key, unless another is named.
-const KEY: &str = "slack";
-
-const AFTER_HELP: &str = r##"Exit codes:
-  0  the message was sent
-  1  it was not delivered
-  2  arguments, settings or the event are wrong
-
-Example, with {"slack": {"webhook_url": "https://hooks.slack.com/services/...", "channel": "#sensu"}} in try/slack.json:
-  echo '{"client": {"name": "docker1", "address": "10.0.2.15", "subscriptions": ["physical"]}, "check": {"name": "keepalive", "status": 1, "output": "a test"}}' | handler-slack -d try"##;
 
 fn main() -> ExitCode {
     let matches = match command().try_get_matches() {
@@ -75,29 +63,6 @@ fn fail(error: &HandlerError) -> ExitCode {
 fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim_end().to_owned()
-}
-
-fn command() -> Command {
-    let command = Command::new(NAME)
-        .version(env!("CARGO_PKG_VERSION"))
-        .about(
-            "Sends the Sensu event on standard input to Slack, by an incoming webhook or as a bot.",
-        )
-        .after_help(AFTER_HELP);
-    program::with_arguments(command, KEY)
-        .arg(
-            Arg::new("dry-run")
-                .long("dry-run")
-                .action(ArgAction::SetTrue)
-                .help("Print what would be sent, and send nothing"),
-        )
-        .arg(
-            Arg::new("test")
-                .long("test")
-                .action(ArgAction::SetTrue)
-                .conflicts_with("dry-run")
-                .help("Send a message that says that it is a test; reads no event"),
-        )
 }
 
 fn complain(line: &dyn Display) {

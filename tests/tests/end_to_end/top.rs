@@ -244,7 +244,7 @@ fn where_it_cannot_be_shown_one_line_says_why() {
     for arguments in [&["-i", "0"][..], &["-i", "soon"], &["now"], &["--colour"]] {
         let (status, said) = said(top().args(arguments));
         assert_eq!(status, Some(2), "{said}");
-        assert!(said.ends_with("; see venus-top --help\n"), "{said}");
+        assert!(said.ends_with(" (see venus-top --help)\n"), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
     }
     let mut node = Node::start();
