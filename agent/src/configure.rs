@@ -42,7 +42,7 @@ pub(crate) fn configure(
             } else {
                 redact::shown(&settings.merged, &settings.client.redact)
             };
-            return Err(print(&format!("{:#}\n", Value::Object(shown))));
+            return Err(print(&format!("{:#}\n", Value::Object(shown)), 0));
         }
     }
     let log = open_log(arguments, settings)?;
@@ -161,8 +161,8 @@ fn open_log(arguments: &Arguments, settings: &Settings) -> Result<Log, ExitCode>
     }
 }
 
-/// Prints to standard output; a reader that went away is no error.
-fn print(text: &str) -> ExitCode {
+/// Prints to standard output and ends with this code; a reader that went away is no error.
+pub(crate) fn print(text: &str, code: u8) -> ExitCode {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let log = Log::stderr(Level::Info, format());
@@ -172,6 +172,6 @@ fn print(text: &str) -> ExitCode {
             );
             ExitCode::from(INVALID)
         }
-        Ok(()) | Err(_) => ExitCode::SUCCESS,
+        Ok(()) | Err(_) => ExitCode::from(code),
     }
 }

@@ -9,11 +9,11 @@ mod report;
 mod spool;
 
 use crate::cli::Arguments;
+use crate::configure::print;
 use crate::host;
 use crate::settings::{Environment, Settings, Transport, client, exposed, load, typos};
 use nix::unistd::geteuid;
 use report::Report;
-use std::io::{self, Write};
 use std::process::ExitCode;
 use tokio::runtime;
 
@@ -37,12 +37,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment, json: bool) 
     } else {
         report.to_text()
     };
-    // A reader that went away has seen enough.
-    io::stdout()
-        .lock()
-        .write_all(text.as_bytes())
-        .unwrap_or_default();
-    ExitCode::from(if report.is_healthy() { 0 } else { 2 })
+    print(&text, if report.is_healthy() { 0 } else { 2 })
 }
 
 async fn examine(settings: &Settings, environment: &Environment, report: &mut Report) {

@@ -5,28 +5,22 @@ mod running;
 pub use running::{Check, Node, Running, Trend};
 
 use crate::cli::Arguments;
+use crate::configure::print;
 use crate::settings::Environment;
 use std::fmt::{self, Display};
-use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use venus_event::Severity;
+use venus_settings::program;
 
 /// Prints it; the exit code is 0 where there is an agent, else 2.
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> ExitCode {
     let running = Running::find(&arguments.sources, environment);
-    let (text, code) = match running.and_then(|running| running.ask()) {
-        Ok(node) => (node.to_string(), 0),
-        Err(why) => (format!("venus-agent status: {why}\n"), 2),
-    };
-    let written = if code == 0 {
-        io::stdout().lock().write_all(text.as_bytes())
-    } else {
-        io::stderr().lock().write_all(text.as_bytes())
-    };
-    match written {
-        // A reader that went away has seen enough.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => ExitCode::from(2),
-        Ok(()) | Err(_) => ExitCode::from(code),
+    match running.and_then(|running| running.ask()) {
+        Ok(node) => print(&node.to_string(), 0),
+        Err(why) => {
+            program::complain("venus-agent status", &why);
+            ExitCode::from(2)
+        }
     }
 }
 

@@ -297,3 +297,13 @@ fn what_is_wrong_on_this_node_is_found_without_a_broker() {
         ],
     );
 }
+
+#[test]
+fn what_cannot_be_printed_was_not_said() {
+    let (mut command, _dir) = program::agent(&settings(&json!({})));
+    let full = fs::File::create("/dev/full").unwrap();
+    let output = command.arg("doctor").stdout(full).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("cannot write to standard output"), "{said}");
+}
