@@ -113,10 +113,14 @@ fn killed_at_any_moment_nothing_is_lost_and_few_are_repeated() {
             let text = fs::read_to_string(folder.path().join("spool").join(name)).unwrap();
             text.contains(&client)
         });
-        if waits || endpoint.arrived() > before {
+        if waits {
             kept.push(client);
         }
     }
+    assert!(
+        !kept.is_empty(),
+        "none was killed while it had something to tell"
+    );
     let last = run(&folder, &of("last", 2, &json!({})));
     assert_eq!(last.status.code(), Some(0));
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
@@ -124,9 +128,11 @@ fn killed_at_any_moment_nothing_is_lost_and_few_are_repeated() {
         *times.entry(told).or_default() += 1;
     }
     for client in kept.iter().chain([&"last".to_owned()]) {
-        let count = times.get(&format!("{client} CRITICAL")).copied();
-        assert!(matches!(count, Some(1 | 2)), "{client}: {count:?} times");
+        let told = times.contains_key(&format!("{client} CRITICAL"));
+        assert!(told, "{client}: {times:?}");
     }
+    // Of all, those included that had left the spool by then.
+    assert!(times.values().all(|count| *count <= 2), "{times:?}");
     let repeated = times.values().filter(|count| **count > 1).count();
     assert!(repeated <= between, "{repeated} twice of {between}");
 }
