@@ -35,7 +35,7 @@ const HEAD: Duration = Duration::from_secs(2);
 const DEPTHS: Duration = Duration::from_secs(5);
 
 /// Every path: its one method, and what it is for.
-const ENDPOINTS: [(&str, Method, &str); 10] = [
+const ENDPOINTS: [(&str, Method, &str); 9] = [
     (
         "/info",
         Method::GET,
@@ -64,12 +64,11 @@ const ENDPOINTS: [(&str, Method, &str); 10] = [
         Method::GET,
         "What changes of it, as server-sent events",
     ),
-    ("/page.css", Method::GET, "How it looks"),
     ("/page.js", Method::GET, "What keeps it up to date"),
 ];
 
 /// The last of them, which are the page's: the settings may leave them out.
-const PAGE: usize = 5;
+const PAGE: usize = 4;
 
 /// What answers requests.
 pub struct Api {
@@ -132,7 +131,6 @@ impl Api {
         }
         match path {
             "/" => text("text/html; charset=utf-8", page::page(self)),
-            "/page.css" => text("text/css; charset=utf-8", page::STYLE),
             "/page.js" => text("text/javascript; charset=utf-8", page::SCRIPT),
             "/api/node" => json_answer(StatusCode::OK, &page::node(self)),
             "/events" => self.events(),

@@ -173,7 +173,7 @@ fn g_http_answers_as_sensu_does() {
         theirs,
         ["/info", "/metrics", "/results", "/settings", "/brew"]
     );
-    let page = ["/", "/api/node", "/events", "/page.css", "/page.js"];
+    let page = ["/", "/api/node", "/events", "/page.js"];
     assert_eq!(of_the_page, page);
     assert_eq!(endpoints["/results"]["methods"], json!(["POST"]));
     assert!(endpoints["/results"]["help"].is_string());

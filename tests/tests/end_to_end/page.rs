@@ -105,6 +105,9 @@ fn it_says_who_the_node_is_and_how_its_checks_are() {
         assert!(page.contains(shown), "{shown} in {page}");
     }
     assert!(!page.contains("<script>"), "{page}");
+    // All of its looks are in it: one request, and not a large one.
+    assert!(!page.contains("<link"), "{page}");
+    assert!(page.len() < 100_000, "{} bytes", page.len());
     let worst = page.find("check-disk").unwrap();
     assert!(worst < page.find("check-load").unwrap(), "the worst first");
 
@@ -134,7 +137,7 @@ fn it_says_who_the_node_is_and_how_its_checks_are() {
 #[test]
 fn what_nobody_wants_to_show_is_not_there() {
     let node = Node::start(&json!({"page": false}));
-    for path in ["/", "/api/node", "/events", "/page.css", "/page.js"] {
+    for path in ["/", "/api/node", "/events", "/page.js"] {
         let answer = node.ask(&format!("GET {path}"));
         assert!(answer.contains(" 404 "), "{answer}");
         assert!(!answer.contains("/api/node"), "{answer}");

@@ -1,6 +1,6 @@
-//! The page as HTML. Whatever comes from elsewhere is escaped; there are no line breaks in it.
+//! The page as HTML. Whatever comes from elsewhere is escaped.
 
-use super::View;
+use super::{STYLE, View};
 use crate::board::{Said, Trend};
 use crate::human::{self, Figure};
 use crate::keepalive::SENSU_VERSION;
@@ -42,7 +42,7 @@ pub(super) fn page(view: &View<'_>) -> String {
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{name}</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta name=\"color-scheme\" content=\"light dark\">\
-         <link rel=\"stylesheet\" href=\"page.css\"><script src=\"page.js\" defer></script></head>\
+         <style>{STYLE}</style><script src=\"page.js\" defer></script></head>\
          <body>{}<footer><nav aria-label=\"The same for programs\">\
          <a href=\"api/node\">JSON</a> <a href=\"metrics\">Prometheus</a> <a href=\"info\">connection</a>\
          </nav><p id=\"feed\" role=\"status\"></p></footer></body></html>",
@@ -50,7 +50,7 @@ pub(super) fn page(view: &View<'_>) -> String {
     )
 }
 
-/// All that changes. What has an id is replaced by itself.
+/// All that changes, without a line break. What has an id is replaced by itself.
 pub(super) fn main(view: &View<'_>) -> String {
     let mut out = String::with_capacity(4096);
     out.push_str("<main>");

@@ -28,10 +28,12 @@ const FLOW: u64 = 50_000;
 /// After this long without news one looks whether the browser is still there.
 const QUIET: Duration = Duration::from_secs(10);
 
-pub(super) const STYLE: &str = include_str!("page.css");
+/// Within the page, so that one request shows it; of all styles, POLICY allows the one with this hash.
+const STYLE: &str = include_str!("page.css");
 pub(super) const SCRIPT: &str = include_str!("page.js");
 /// Nothing from elsewhere, and nowhere inside another page.
-pub(super) const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+pub(super) const POLICY: &str = "default-src 'none'; \
+     style-src 'sha256-1mjy924vpXJapuZxO3FFtOUSnMbF6jy8/aoL9vHf1cQ='; script-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What is shown of this node.
@@ -131,5 +133,21 @@ async fn feed(api: &Api, mut sender: Sender<Bytes, Infallible>) {
             return;
         }
         sleep(PACE + Duration::from_secs(length / FLOW)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+    use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+
+    #[test]
+    fn the_policy_names_the_style_as_it_is() {
+        let suite = TLS13_AES_128_GCM_SHA256.tls13().unwrap();
+        let hash = suite.common.hash_provider.hash(STYLE.as_bytes());
+        let hash = BASE64_STANDARD.encode(hash);
+        assert!(POLICY.contains(&format!("'sha256-{hash}'")), "{hash}");
     }
 }
