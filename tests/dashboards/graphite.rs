@@ -2,12 +2,15 @@
 
 use crate::fleet::{self, Agents, LENGTH, NODES, RESET, SILENT, WITHOUT};
 use crate::panels::{self, Query};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use venus_tests::browser::{self, Browser};
 use venus_tests::carbon::Carbon;
 use venus_tests::graphite_web::{GraphiteWeb, Series};
 use venus_tests::{part, program};
@@ -159,6 +162,54 @@ impl Fleet {
     }
 }
 
+/// The panels of the README's picture, in two columns, and how large each is.
+const PICTURED: [&str; 6] = [
+    "Load",
+    "CPU",
+    "Memory",
+    "Network",
+    "InfiniBand",
+    "New InfiniBand errors",
+];
+const SIZE: (u32, u32) = (590, 290);
+
+/// A dashboard of one node as graphite-web draws it, since Grafana is not at hand: for the README.
+fn picture(fleet: &Fleet) {
+    let Some(browser) = Browser::launch() else {
+        return;
+    };
+    let dashboards = panels::dashboards("graphite");
+    let panels = dashboards["venus-node-graphite"]["panels"].as_array().unwrap();
+    let mut page =
+        "<body style=\"margin:8px;display:grid;grid-template-columns:1fr 1fr\">".to_owned();
+    for title in PICTURED {
+        let panel = panels.iter().find(|panel| panel["title"] == title).unwrap();
+        let targets = panel["targets"].as_array().unwrap().iter();
+        let targets: Vec<String> = targets
+            .map(|target| {
+                target["target"]
+                    .as_str()
+                    .unwrap()
+                    .replace("$node", &fleet::name(1))
+            })
+            .collect();
+        let span = (fleet.now - LENGTH, fleet.now);
+        let graph = fleet.web.graph(title, &targets, SIZE, span).unwrap();
+        assert!(graph.contains("<svg"), "{title}: {graph}");
+        let graph = BASE64_STANDARD.encode(graph);
+        write!(page, "<img src=\"data:image/svg+xml;base64,{graph}\">").unwrap();
+    }
+    let file = tempfile::NamedTempFile::with_suffix(".html").unwrap();
+    fs::write(file.path(), page).unwrap();
+    browser.be_wide(1200);
+    browser.open(&format!("file://{}", file.path().display()));
+    let drawn = browser.run(
+        "return [...document.images].filter(image => image.complete && image.naturalWidth).length",
+    );
+    assert_eq!(drawn, PICTURED.len());
+    browser::keep_picture("dashboard.png", &browser.picture());
+}
+
 fn values(series: &[Series]) -> Vec<f64> {
     let points = series.iter().flat_map(|(_, points)| points);
     points.filter_map(|(value, _)| *value).collect()
@@ -233,6 +284,7 @@ fn every_target_shows_what_it_promises() {
 
     known_values(&fleet, &queries);
     bad_input(&fleet, &queries);
+    picture(&fleet);
 }
 
 fn find<'a>(queries: &'a [Query], dashboard: &str, panel: &str) -> &'a Query {

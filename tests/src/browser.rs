@@ -2,10 +2,12 @@
 
 use crate::daemon::Daemon;
 use crate::{part, port};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Headless; dropped, it ends.
 #[derive(Debug)]
@@ -59,6 +61,14 @@ impl Browser {
         self.post("execute/async", &json!({"script": script, "args": []}))
     }
 
+    /// What its window shows, as PNG.
+    #[must_use]
+    pub fn picture(&self) -> Vec<u8> {
+        let path = format!("/session/{}/screenshot", self.session);
+        let picture = call_by("GET", self.driver.port, &path, "");
+        BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap()
+    }
+
     /// Presses a key.
     pub fn press(&self, key: &str) {
         let strokes = ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key}));
@@ -106,14 +116,17 @@ impl Browser {
 }
 
 fn call(port: u16, path: &str, body: &Value) -> Value {
+    call_by("POST", port, path, &body.to_string())
+}
+
+fn call_by(method: &str, port: u16, path: &str, body: &str) -> Value {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    let body = body.to_string();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    stream.write_all((head + &body).as_bytes()).unwrap();
+    stream.write_all((head + body).as_bytes()).unwrap();
     // The driver keeps the connection.
     let mut answer = BufReader::new(stream);
     let mut head = String::new();
@@ -127,6 +140,14 @@ fn call(port: u16, path: &str, body: &Value) -> Value {
     let mut body: Value = serde_json::from_slice(&body).unwrap();
     assert!(head.contains(" 200 "), "{path}: {body}");
     body["value"].take()
+}
+
+/// Keeps a picture for the documentation where somebody wants it: `VENUS_PICTURES` is a folder.
+pub fn keep_picture(name: &str, picture: &[u8]) {
+    assert!(picture.starts_with(b"\x89PNG"), "{name} is no PNG");
+    if let Some(folder) = std::env::var_os("VENUS_PICTURES") {
+        std::fs::write(Path::new(&folder).join(name), picture).unwrap();
+    }
 }
 
 /// axe, which finds what people with a screen reader or without a mouse cannot use: its script.

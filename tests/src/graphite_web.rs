@@ -69,6 +69,34 @@ impl GraphiteWeb {
         Ok(answer.as_array().unwrap().iter().map(series).collect())
     }
 
+    /// A graph of these targets as SVG, so large in pixels.
+    pub fn graph(
+        &self,
+        title: &str,
+        targets: &[String],
+        (width, height): (u32, u32),
+        (from, until): (u64, u64),
+    ) -> Result<String, String> {
+        let [width, height] = [width, height].map(|length| length.to_string());
+        let [from, until] = [from, until].map(|time| time.to_string());
+        let mut form = vec![
+            ("title", title),
+            ("from", &from),
+            ("until", &until),
+            ("width", &width),
+            ("height", &height),
+            ("format", "svg"),
+            ("bgcolor", "white"),
+            ("fgcolor", "black"),
+            ("majorGridLineColor", "#cccccc"),
+            ("minorGridLineColor", "#eeeeee"),
+            ("fontSize", "11"),
+            ("lineWidth", "1.5"),
+        ];
+        form.extend(targets.iter().map(|target| ("target", target.as_str())));
+        http::post(self.0.port, "/render", &form)
+    }
+
     /// The paths that there are for a pattern.
     #[must_use]
     pub fn expand(&self, pattern: &str) -> Vec<String> {
