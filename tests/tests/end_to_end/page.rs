@@ -253,8 +253,10 @@ fn a_browser_shows_it_and_keeps_it_up_to_date() {
     // Dark, and on a phone.
     let back = "return getComputedStyle(document.body).backgroundColor";
     let bright = browser.run(back);
+    browser::keep_picture("page.png", &browser.picture());
     browser.prefer("prefers-color-scheme", "dark");
     assert_ne!(browser.run(back), bright);
+    browser::keep_picture("page-dark.png", &browser.picture());
     for width in [360, 1280] {
         browser.be_wide(width);
         let overflow = "const all = document.documentElement; \
