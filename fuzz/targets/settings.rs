@@ -23,7 +23,8 @@ fuzz_target!(|data: &[u8]| {
         Ok(settings) => {
             let keys = &settings.client.redact;
             let shown = redact::shown(&settings.merged, keys);
-            assert_eq!(redact::shown(&shown, keys), shown, "nothing was left");
+            // Of keys. In a text, what one secret was hidden with may have ended another.
+            assert_eq!(redact::redacted(&shown, keys), shown, "nothing was left");
             let again = Settings::compile(settings.merged.clone(), Vec::new());
             assert_eq!(again.unwrap().merged, settings.merged);
         }
