@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, Command};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
-use venus_settings::Sources;
+use venus_settings::{Sources, program};
 
 /// The program's name.
 pub const NAME: &str = "venus-top";
@@ -22,13 +22,9 @@ impl Arguments {
     /// Reads the command line; the error is help, version, or what is wrong.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let matches = command().try_get_matches_from(arguments)?;
-        let dirs = matches.get_many::<PathBuf>("config_dir").into_iter();
         let seconds = matches.get_one::<u64>("interval").copied().unwrap_or(2);
         Ok(Self {
-            sources: Sources {
-                file: matches.get_one("config").cloned(),
-                dirs: dirs.flatten().cloned().collect(),
-            },
+            sources: program::sources(&matches),
             interval: Duration::from_secs(seconds),
         })
     }
@@ -46,7 +42,6 @@ pub fn command() -> Command {
     Command::new(NAME)
         .version(env!("CARGO_PKG_VERSION"))
         .about("This node in a terminal, as its venus-agent sees it: the last hour, and each check, the worst first.")
-        .disable_version_flag(true)
         .arg(path("config", 'c').value_name("FILE").help(
             "The agent's settings file [default: /etc/sensu/config.json, if it exists]",
         ))
@@ -64,13 +59,6 @@ pub fn command() -> Command {
                 .value_name("SECONDS")
                 .value_parser(clap::value_parser!(u64).range(1..=3600))
                 .help("How often to ask the agent, 1 to 3600 [default: 2]"),
-        )
-        .arg(
-            Arg::new("version")
-                .short('V')
-                .long("version")
-                .action(ArgAction::Version)
-                .help("Print the version and exit"),
         )
         .after_help(
             "Keys: arrows, j, k, page up, page down, Home and End scroll; q, Esc or Ctrl-C ends.\n\
