@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Headless; dropped, it ends.
 #[derive(Debug)]
@@ -153,10 +153,7 @@ pub fn keep_picture(name: &str, picture: &[u8]) {
 /// axe, which finds what people with a screen reader or without a mouse cannot use: its script.
 #[must_use]
 pub fn axe() -> Option<String> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache");
-    let cache = cache.unwrap_or_else(home);
-    let script = cache.join("venus/axe-core-4.10.3/package/axe.min.js");
+    let script = part::cached("axe-core-4.10.3/package/axe.min.js");
     match std::fs::read_to_string(script) {
         Ok(script) => Some(script),
         Err(_) => part::missing("axe-core 4.10.3, which tests/run fetches with npm"),

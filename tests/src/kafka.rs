@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 
 /// The version that `tests/run` builds.
-const TANSU: &str = "venus/tansu-0.6.0/bin/tansu";
+const TANSU: &str = "tansu-0.6.0/bin/tansu";
 
 /// Debian's own: its packages of Python are for no other.
 const PYTHON: &str = "/usr/bin/python3";
@@ -105,9 +105,7 @@ impl Drop for Tansu {
 }
 
 fn tansu() -> Option<&'static Path> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let path = cache.or_else(home).unwrap_or_default().join(TANSU);
+    let path = part::cached(TANSU);
     // Once in a while, so that it does not matter that it is never given back.
     let path: &'static str = path.to_str().unwrap().to_owned().leak();
     part::find("tansu, which tests/run builds", &[path])

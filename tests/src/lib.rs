@@ -11,6 +11,8 @@
 //! | [`prometheus`] | a Prometheus of the test's own, and promtool |
 //! | [`zookeeper`] | `ZooKeeper` servers of the test's own |
 //! | [`room`] | network, mount and process namespaces of the test's own |
+//! | [`machine`] | booted systems with systemd, several in such a room |
+//! | [`ansible`] | plays on them |
 //! | [`docker`] | a Docker Engine in such a room |
 //! | [`slurm`] | a SLURM cluster of four nodes in such a room |
 //! | [`tmux`] | a terminal with a program in it |
@@ -48,6 +50,7 @@
     reason = "all of it is test code: it fails loudly, at the place where it fails"
 )]
 
+pub mod ansible;
 pub mod authority;
 pub mod browser;
 pub mod cable;
@@ -64,6 +67,7 @@ pub mod graphite_web;
 pub mod http;
 pub mod kafka;
 pub mod leash;
+pub mod machine;
 pub mod memory_group;
 pub mod nameserver;
 pub mod network;

@@ -60,6 +60,20 @@ impl MemoryGroup {
         fs::read_to_string(used).unwrap().trim().parse().unwrap()
     }
 
+    /// How many processes the kernel has killed in it for want of memory.
+    #[must_use]
+    pub fn killed(&self) -> u64 {
+        let counts = self.path(if self.unified {
+            "memory.events"
+        } else {
+            "memory.oom_control"
+        });
+        let counts = fs::read_to_string(counts).unwrap();
+        let mut counts = counts.lines();
+        let killed = counts.find_map(|line| line.strip_prefix("oom_kill "));
+        killed.unwrap().trim().parse().unwrap()
+    }
+
     /// How much may be used, in bytes. What cannot be reached for now is left as it was.
     pub fn limit(&self, bytes: u64) {
         let limit = self.path(if self.unified {

@@ -1,6 +1,6 @@
 //! Real parts that may be missing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The first of `paths` that exists. Where there is none, the test is to return
 /// at once: it was SKIPPED, and the reason is printed. Where parts are required
@@ -16,6 +16,15 @@ fn find_or_fail(part: &str, paths: &[&'static str], required: bool) -> Option<&'
         let reason = format!("{part} is missing (none of {})", paths.join(", "));
         skip(&reason, required)
     })
+}
+
+/// Where `tests/run` keeps what it makes once: in the user's cache.
+#[must_use]
+pub fn cached(name: &str) -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = cache.or_else(home).unwrap_or_default();
+    cache.join("venus").join(name)
 }
 
 /// The test is to return at once, or fails, because of something else than a file.

@@ -5,13 +5,16 @@ use crate::leash::Leash;
 use crate::part;
 use crate::pause;
 use crate::program::{self, Running, run};
+use nix::sched::{CloneFlags, setns};
 use nix::unistd::{Pid, geteuid};
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use tempfile::TempDir;
 
 /// The first process of the room: its end is that of all others in there.
@@ -55,13 +58,20 @@ impl Drop for Groups {
         let below = fs::read_dir(mounted).into_iter().flatten();
         let below = below.map(|entry| entry.unwrap().path());
         for hierarchy in below.chain([mounted.to_owned()]) {
-            let group = hierarchy.join(&self.0);
-            for below in fs::read_dir(&group).into_iter().flatten() {
-                drop(fs::remove_dir(below.unwrap().path()));
-            }
-            drop(fs::remove_dir(group));
+            remove(&hierarchy.join(&self.0));
         }
     }
+}
+
+/// Removes a group after those below it.
+fn remove(group: &Path) {
+    for below in fs::read_dir(group).into_iter().flatten() {
+        let below = below.unwrap();
+        if below.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove(&below.path());
+        }
+    }
+    drop(fs::remove_dir(group));
 }
 
 /// The namespaces; dropped, every process in them is killed.
@@ -128,6 +138,19 @@ impl Room {
         format!("/proc/{}/root{path}", self.first)
     }
 
+    /// Runs a part of the test in its network; so is what that starts.
+    pub fn inside<T: Send>(&self, part: impl FnOnce() -> T + Send) -> T {
+        let network = File::open(format!("/proc/{}/ns/net", self.first)).unwrap();
+        let done = thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                setns(network, CloneFlags::CLONE_NEWNET).unwrap();
+                part()
+            });
+            inside.join()
+        });
+        done.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
     /// A program to be run inside.
     #[must_use]
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
@@ -180,7 +203,8 @@ pub fn run_here(script: &str) {
     succeed(Command::new("/bin/bash").args(["-ec", script]));
 }
 
-fn succeed(script: &mut Command) -> String {
+/// Runs what has to succeed. What it prints.
+pub(crate) fn succeed(script: &mut Command) -> String {
     let output = run(script);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script:?}\n{said}");

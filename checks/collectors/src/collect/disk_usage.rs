@@ -230,14 +230,7 @@ impl DiskUsage {
             .into_values()
             .filter(|one| filter.shows(one))
             .collect();
-        // A device that is mounted at several places is shown at the shortest.
-        shown.sort_by_key(|mount| mount.point.as_os_str().len());
-        let mut devices: Vec<String> = Vec::new();
-        shown.retain(|mount| {
-            let is_new = !mount.device.contains('/') || !devices.contains(&mount.device);
-            devices.push(mount.device.clone());
-            is_new
-        });
+        mounts::keep_one_of_each(&mut shown);
         shown.sort_by(|one, other| one.point.cmp(&other.point));
         self.shown = shown
             .into_iter()

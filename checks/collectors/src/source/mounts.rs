@@ -2,8 +2,11 @@
 //!
 //! See fstab(5). What would break a field is written as a backslash and three octal digits.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::source::text::{Malformed, fields};
@@ -77,6 +80,39 @@ impl Mount {
         ];
         !OWN.contains(&self.kind.as_str())
     }
+
+    /// What tells a file system from others: its device, or where it has none, as a memory or an
+    /// overlay, the number that the kernel has for it. What may hang is not asked.
+    fn identity(&self) -> Option<String> {
+        if self.device.contains('/') {
+            return Some(self.device.clone());
+        }
+        let known = (!self.may_hang()).then(|| fs::metadata(&self.point))?;
+        known.ok().map(|known| known.dev().to_string())
+    }
+}
+
+/// Of what is mounted at several places keeps the one with the shortest path: a bind mount, such as
+/// those that systemd makes for a service, is as full as what it shows. The order stays.
+pub fn keep_one_of_each(mounts: &mut Vec<Mount>) {
+    let identities: Vec<Option<String>> = mounts.iter().map(Mount::identity).collect();
+    let mut shortest: BTreeMap<&str, usize> = BTreeMap::new();
+    for (identity, mount) in identities.iter().zip(&*mounts) {
+        if let Some(identity) = identity {
+            let length = mount.point.as_os_str().len();
+            let known = shortest.entry(identity).or_insert(length);
+            *known = length.min(*known);
+        }
+    }
+    let mut identity = identities.iter();
+    mounts.retain(|mount| {
+        let Some(Some(identity)) = identity.next() else {
+            return true;
+        };
+        let is_it = shortest.get(&**identity) == Some(&mount.point.as_os_str().len());
+        // Once.
+        is_it && shortest.remove(&**identity).is_some()
+    });
 }
 
 /// All lines of `PROC/mounts`, in order.
@@ -161,6 +197,22 @@ mod tests {
         ] {
             assert_eq!(text.unwrap_err().to_string(), error);
         }
+    }
+
+    #[test]
+    fn a_file_system_at_several_places_is_kept_at_the_shortest() {
+        let text = b"tmpfs /nonexistent/a tmpfs rw\n/dev/a /long xfs rw\n/dev/b /b ext4 rw\n\
+            /dev/a /x xfs rw\n/dev/a /y xfs rw\ns:/e /dev nfs rw\n/dev/a /x xfs rw\n\
+            tmpfs /nonexistent/b tmpfs rw\nnone / overlay rw\nnone /bin overlay rw\n";
+        let mut mounts = parse(text).unwrap();
+        keep_one_of_each(&mut mounts);
+        let points: Vec<&str> = mounts
+            .iter()
+            .map(|one| one.point.to_str().unwrap())
+            .collect();
+        // `/` and `/bin` are one file system wherever this runs.
+        let kept = ["/nonexistent/a", "/b", "/x", "/dev", "/nonexistent/b", "/"];
+        assert_eq!(points, kept);
     }
 
     #[test]

@@ -151,13 +151,15 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Outcome, Failure> {
 
     let mut found = Found::default();
     let mut asker = Asker::default();
-    let shown: Vec<&Mount> = mounts.iter().filter(|mount| filter.shows(mount)).collect();
     // Where options leave none out of many it is as they say.
     if mounts.is_empty() {
         let what = format!("no file system to look at in {}", path.display());
         return Err(Failure::new(what));
     }
-    for mount in shown {
+    let mut shown = mounts;
+    shown.retain(|mount| filter.shows(mount));
+    mounts::keep_one_of_each(&mut shown);
+    for mount in &shown {
         let point = mount.point.display().to_string();
         context.step(format!("asking {point} how full it is (statvfs)"));
         match asker.ask(mount, PATIENCE.min(context.time_left() / 2)) {

@@ -34,8 +34,18 @@ pub(crate) enum Leap {
 
 /// The kernel does not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("cannot ask the kernel for its clock (adjtimex): {}", .0.desc())]
+#[error("cannot ask the kernel for its clock (adjtimex): {}{}", .0.desc(), advice(*.0))]
 pub(crate) struct Refused(Errno);
+
+/// Nobody needs a privilege to ask, but a service or a container may be kept from it.
+fn advice(error: Errno) -> &'static str {
+    if error == Errno::EPERM {
+        "; is this service or container kept from it (under venus-agent.service the drop-in \
+         clock.conf lets it)?"
+    } else {
+        ""
+    }
+}
 
 /// Asks the kernel.
 pub(crate) fn read() -> Result<Clock, Refused> {
