@@ -16,6 +16,7 @@
     reason = "clippy.toml relaxes #[test] functions; what they call here is test as well"
 )]
 
+mod by_hand;
 mod el;
 mod image;
 mod mistakes;

@@ -1,0 +1,56 @@
+//! Without Ansible: what the packages do by themselves.
+
+use crate::site;
+use serde_json::json;
+use std::time::{Duration, Instant};
+use venus_tests::server::Server;
+
+/// From the installation to the first keepalive.
+const SOON: Duration = Duration::from_secs(5);
+
+#[test]
+fn an_installation_starts_nothing_and_the_first_keepalive_is_there_within_5_s() {
+    site::with(|site| {
+        let machine = site.machines.boot("venus001", 1, &[]);
+        site.broker.launch();
+        let mut server = Server::connect(&site.vhost);
+        for deb in site.packages.debs() {
+            let name = deb.file_name().unwrap().to_str().unwrap();
+            machine.put(&deb, &format!("/root/{name}"));
+        }
+        let broker = site.variables()["venus_rabbitmq"].take();
+        let settings = json!({
+            "client": {"name": "venus001", "address": "10.99.0.1", "subscriptions": ["physical"]},
+            "rabbitmq": broker,
+            "venus": {"builtin_checks": true},
+        });
+        let began = Instant::now();
+        machine.sh("dpkg -i /root/*.deb");
+        assert_eq!(machine.unit("venus-agent", "ActiveState"), "inactive");
+        machine.sh(&format!(
+            "umask 027; echo '{settings}' >/etc/sensu/conf.d/site.json; chgrp sensu /etc/sensu/conf.d/site.json
+             systemctl enable --now venus-agent"
+        ));
+        let keepalive = server.keepalive_within(SOON.saturating_sub(began.elapsed()));
+        assert_eq!(keepalive["payload"]["name"], "venus001");
+        eprintln!("{:?} after the installation began", began.elapsed());
+
+        // What the programs bring for people.
+        machine.sh(
+            "venus-top --version; venus-agent status; sudo -u venus venus-agent doctor
+             cd /usr/share; ls man/man1/{venus-agent,check-load,handler-slack}.1.gz
+             ls bash-completion/completions/venus-agent zsh/vendor-completions/_venus-agent \
+                 fish/vendor_completions.d/venus-agent.fish
+             bash -n bash-completion/completions/venus-agent",
+        );
+        // With a log file, it is turned over, and written anew.
+        machine.sh(
+            "echo 'VENUS_AGENT_OPTIONS=-l /var/log/venus/agent.log' >/etc/default/venus-agent
+             systemctl restart venus-agent
+             logrotate --force /etc/logrotate.d/venus-agent
+             test -s /var/log/venus/agent.log.1
+             systemctl reload venus-agent
+             for _ in $(seq 100); do test -s /var/log/venus/agent.log && exit; sleep 0.1; done; exit 1",
+        );
+    });
+}
