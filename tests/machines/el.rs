@@ -19,7 +19,7 @@ Version: 1
 Release: 1
 Summary: Stands in for bash
 License: none
-Provides: /bin/sh
+Provides: /bin/sh glibc = 2.34 shadow-utils systemd
 BuildArch: noarch
 %description
 %files
@@ -61,6 +61,6 @@ fn the_role_does_the_same_on_el() {
         assert_eq!(machine.unit("venus-agent", "ActiveState"), "active");
         machine.sh("rpm -e venus-agent venus-checks");
         assert_eq!(machine.unit("venus-agent", "ActiveState"), "inactive");
-        machine.sh("test -e /etc/sensu/conf.d/client.json -a -d /var/lib/venus -a ! -e /usr/lib/venus/checks");
+        machine.sh("test -e /etc/sensu/conf.d/venus-client.json -a -d /var/lib/venus -a ! -e /usr/lib/venus/checks");
     });
 }

@@ -54,12 +54,15 @@ fn the_parts_for_the_host_of_the_server_do_theirs() {
         let again = ansible.play_part("handlers", &variables, &[]).success();
         assert_eq!(again.changed()["docker1"], 0, "{}", again.output);
 
+        // What a site has of its own stays in force, behind ours.
+        machine.sh("printf '%s\\n' '[default]' 'pattern = .*' 'retentions = 60s:1d' >/etc/carbon/storage-schemas.conf");
         let dashboards = concat!(env!("CARGO_MANIFEST_DIR"), "/../dashboards");
         let variables = json!({ "venus_dashboards": dashboards });
         ansible.play_part("dashboards", &variables, &[]).success();
         assert_ne!(pid("grafana-server"), grafana);
         machine.sh(
-            "grep -q venus /etc/carbon/storage-schemas.conf /etc/grafana/provisioning/dashboards/venus.yaml
+            "tail -1 /etc/carbon/storage-schemas.conf | grep -q 60s:1d
+             grep -q venus /etc/carbon/storage-schemas.conf /etc/grafana/provisioning/dashboards/venus.yaml
              path=$(sed -n 's/^ *path: *//p' /etc/grafana/provisioning/dashboards/venus.yaml | head -1)
              ls $path/*.json",
         );
@@ -92,6 +95,11 @@ fn sensu_client_is_replaced_where_that_is_wanted_and_keeps_its_settings() {
                 .sh("journalctl -u venus-agent")
                 .contains("of_the_site")
         );
+        let again = ansible.play(&variables, &[]).success();
+        assert_eq!(again.changed()["venus001"], 0, "{}", again.output);
+
+        // Once it is gone there is nothing to replace.
+        machine.sh("rm /etc/systemd/system/sensu-client.service; systemctl daemon-reload");
         let again = ansible.play(&variables, &[]).success();
         assert_eq!(again.changed()["venus001"], 0, "{}", again.output);
     });

@@ -119,7 +119,7 @@ fn packages_go_back_and_forth_are_interrupted_and_keep_what_is_the_sites() {
                 .status
                 .success()
         );
-        machine.sh("test -e /etc/sensu/conf.d/own.json -a -e /etc/sensu/conf.d/client.json -a -e /var/lib/venus/own");
+        machine.sh("test -e /etc/sensu/conf.d/own.json -a -e /etc/sensu/conf.d/venus-client.json -a -e /var/lib/venus/own");
         machine.sh("dpkg --purge venus-agent");
         machine.sh("test -e /etc/sensu/conf.d/own.json -a ! -e /var/lib/venus");
     });
