@@ -4,7 +4,6 @@
 
 use crate::site::{self, with_variable};
 use serde_json::json;
-use venus_tests::ansible::Ansible;
 use venus_tests::server::Server;
 
 /// Has the machine be what it is not, with what the packages want of every EL.
@@ -30,11 +29,7 @@ rpm -i --nodeps /tmp/rpm/RPMS/noarch/base-1-1.noarch.rpm
 
 #[test]
 fn the_role_does_the_same_on_el() {
-    site::with(|site| {
-        let machine = site.machines.boot("venus001", 1, &[]);
-        let Some(ansible) = Ansible::new(site.machines, &[&machine]) else {
-            return;
-        };
+    site::with_machine("venus001", &[], |site, machine, ansible| {
         site.broker.launch();
         let mut server = Server::connect(&site.vhost);
         machine.sh(PRETEND);

@@ -2,16 +2,11 @@
 
 use crate::site::{self, with_variable};
 use serde_json::{Value, json};
-use venus_tests::ansible::Ansible;
 use venus_tests::server::Server;
 
 #[test]
 fn a_play_with_a_mistake_names_it_and_leaves_the_machine_alone() {
-    site::with(|site| {
-        let machine = site.machines.boot("venus001", 1, &[]);
-        let Some(ansible) = Ansible::new(site.machines, &[&machine]) else {
-            return;
-        };
+    site::with_machine("venus001", &[], |site, machine, ansible| {
         let good = site.variables();
         let play = |name, value| ansible.play(&with_variable(&good, name, value), &[]);
 

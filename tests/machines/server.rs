@@ -2,7 +2,6 @@
 
 use crate::site::{self, with_variable};
 use serde_json::json;
-use venus_tests::ansible::Ansible;
 use venus_tests::machine::Machine;
 
 /// Has a unit run that stands in for one whose package cannot be had here.
@@ -16,13 +15,9 @@ fn stand_in(machine: &Machine, unit: &str) {
 
 #[test]
 fn the_parts_for_the_host_of_the_server_do_theirs() {
-    site::with(|site| {
-        let machine = site.machines.boot("docker1", 1, &[]);
-        let Some(ansible) = Ansible::new(site.machines, &[&machine]) else {
-            return;
-        };
-        stand_in(&machine, "sensu-server");
-        stand_in(&machine, "grafana-server");
+    site::with_machine("docker1", &[], |site, machine, ansible| {
+        stand_in(machine, "sensu-server");
+        stand_in(machine, "grafana-server");
         // As Sensu's package does.
         machine.sh("useradd --system --user-group sensu");
         machine.sh("mkdir -p /etc/carbon /etc/grafana/provisioning/{datasources,dashboards}");
@@ -73,12 +68,8 @@ fn the_parts_for_the_host_of_the_server_do_theirs() {
 
 #[test]
 fn sensu_client_is_replaced_where_that_is_wanted_and_keeps_its_settings() {
-    site::with(|site| {
-        let machine = site.machines.boot("venus001", 1, &[]);
-        let Some(ansible) = Ansible::new(site.machines, &[&machine]) else {
-            return;
-        };
-        stand_in(&machine, "sensu-client");
+    site::with_machine("venus001", &[], |site, machine, ansible| {
+        stand_in(machine, "sensu-client");
         machine.sh(
             r#"mkdir -p /etc/sensu/conf.d
              echo '{"checks": {"of_the_site": {"command": "true", "standalone": true, "interval": 60}}}' >/etc/sensu/conf.d/site.json"#,

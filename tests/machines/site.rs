@@ -3,7 +3,8 @@
 use crate::packages::Packages;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use venus_tests::machine::{HUB, Machines};
+use venus_tests::ansible::Ansible;
+use venus_tests::machine::{HUB, Machine, Machines};
 use venus_tests::rabbitmq::{RabbitMq, Vhost};
 
 /// A site, with no machine yet.
@@ -35,6 +36,20 @@ pub(crate) fn with(test: impl FnOnce(&mut Site) + Send) {
             broker,
             vhost,
         });
+    });
+}
+
+/// Runs a test on one machine of a site, booted with these arguments of `systemd-nspawn`.
+pub(crate) fn with_machine(
+    name: &'static str,
+    more: &[&str],
+    test: impl FnOnce(&mut Site, &Machine, &Ansible) + Send,
+) {
+    with(|site| {
+        let machine = site.machines.boot(name, 1, more);
+        if let Some(ansible) = Ansible::new(site.machines, &[&machine]) {
+            test(site, &machine, &ansible);
+        }
     });
 }
 

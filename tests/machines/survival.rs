@@ -2,7 +2,6 @@
 
 use crate::site;
 use std::time::Instant;
-use venus_tests::ansible::Ansible;
 use venus_tests::machine::Machine;
 use venus_tests::memory_group::MemoryGroup;
 use venus_tests::program::wait_until;
@@ -23,11 +22,7 @@ fn send(machine: &Machine, numbers: std::ops::Range<u64>) {
 
 #[test]
 fn an_agent_that_hangs_is_killed_or_boots_again_is_back_with_all_it_had() {
-    site::with(|site| {
-        let machine = site.machines.boot("venus001", 1, &[]);
-        let Some(ansible) = Ansible::new(site.machines, &[&machine]) else {
-            return;
-        };
+    site::with_machine("venus001", &[], |site, machine, ansible| {
         let Some(group) = MemoryGroup::new() else {
             return;
         };
@@ -54,14 +49,14 @@ fn an_agent_that_hangs_is_killed_or_boots_again_is_back_with_all_it_had() {
              printf '%s\\n' '[Service]' WatchdogSec=2 >/run/systemd/system/venus-agent.service.d/soon.conf
              systemctl daemon-reload; systemctl restart venus-agent",
         );
-        send(&machine, 0..100);
+        send(machine, 0..100);
         let before = restarts();
         machine.sh("systemctl kill -s STOP --kill-whom=main venus-agent");
         is_back(before + 1);
         assert!(machine.sh("journalctl -u venus-agent").contains("watchdog"));
 
         // The kernel, for want of memory.
-        send(&machine, 100..200);
+        send(machine, 100..200);
         group.add(machine.process_of("venus-agent"));
         group.limit(64 << 10);
         // Nobody has heard that this one was taken.
@@ -72,9 +67,9 @@ fn an_agent_that_hangs_is_killed_or_boots_again_is_back_with_all_it_had() {
         assert_eq!(group.killed(), 1);
 
         // A power cut and a boot.
-        send(&machine, 200..300);
+        send(machine, 200..300);
         machine.reboot();
-        send(&machine, 300..400);
+        send(machine, 300..400);
         site.broker.launch();
         let back = Instant::now();
         let arrived = || {

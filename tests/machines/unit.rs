@@ -4,7 +4,6 @@
 use crate::site::{self, with_variable};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use venus_tests::ansible::Ansible;
 use venus_tests::machine::Machine;
 use venus_tests::server::Server;
 
@@ -13,11 +12,7 @@ const OF_ROOT: [&str; 4] = ["check-clock", "check-ping", "metrics-clock", "metri
 
 #[test]
 fn every_check_and_metric_works_under_the_unit_as_it_does_for_root() {
-    site::with(|site| {
-        let machine = site.machines.boot("venus001", 1, &[]);
-        let Some(ansible) = Ansible::new(site.machines, &[&machine]) else {
-            return;
-        };
+    site::with_machine("venus001", &[], |site, machine, ansible| {
         site.broker.launch();
         let mut server = Server::connect(&site.vhost);
         ansible.play(&site.variables(), &[]).success();
@@ -70,16 +65,12 @@ fn metrics(output: &str) -> BTreeSet<String> {
 
 #[test]
 fn a_drop_in_gives_what_it_says() {
-    site::with(|site| {
-        // What a host has and a container would not.
-        let all = [
-            "--capability=CAP_SYS_RAWIO,CAP_SYSLOG",
-            "--system-call-filter=adjtimex clock_adjtime",
-        ];
-        let machine = site.machines.boot("venus001", 1, &all);
-        let Some(ansible) = Ansible::new(site.machines, &[&machine]) else {
-            return;
-        };
+    // What a host has and a container would not.
+    let all = [
+        "--capability=CAP_SYS_RAWIO,CAP_SYSLOG",
+        "--system-call-filter=adjtimex clock_adjtime",
+    ];
+    site::with_machine("venus001", &all, |site, machine, ansible| {
         site.broker.launch();
         let mut server = Server::connect(&site.vhost);
         // As packages of Docker and of Debian have them.
@@ -105,7 +96,7 @@ fn a_drop_in_gives_what_it_says() {
         ];
         assert_eq!(ask(&of_all, "sudo -n id -u"), "0");
         assert_eq!(
-            effective(&machine),
+            effective(machine),
             [
                 "cap_dac_read_search",
                 "cap_net_admin",
@@ -124,7 +115,7 @@ fn a_drop_in_gives_what_it_says() {
             ask(&[], "sudo -n id -u || id -un").lines().last(),
             Some("venus")
         );
-        assert!(effective(&machine).is_empty());
+        assert!(effective(machine).is_empty());
     });
 }
 

@@ -3,7 +3,6 @@
 use crate::packages::OLD;
 use crate::site::{self, with_variable};
 use serde_json::json;
-use venus_tests::ansible::Ansible;
 use venus_tests::numbers::Numbers;
 use venus_tests::program::{Running, wait_until};
 use venus_tests::recorder::Recorder;
@@ -25,11 +24,7 @@ echo "$number"
 
 #[test]
 fn an_upgrade_under_load_with_the_broker_away_loses_nothing() {
-    site::with(|site| {
-        let machine = site.machines.boot("venus001", 1, &[]);
-        let Some(ansible) = Ansible::new(site.machines, &[&machine]) else {
-            return;
-        };
+    site::with_machine("venus001", &[], |site, machine, ansible| {
         site.broker.launch();
         let recorder = Recorder::of(&site.vhost);
         // All that waited at once, as nobody else is at the broker.
@@ -64,11 +59,7 @@ fn an_upgrade_under_load_with_the_broker_away_loses_nothing() {
 
 #[test]
 fn packages_go_back_and_forth_are_interrupted_and_keep_what_is_the_sites() {
-    site::with(|site| {
-        let machine = site.machines.boot("venus001", 1, &[]);
-        let Some(ansible) = Ansible::new(site.machines, &[&machine]) else {
-            return;
-        };
+    site::with_machine("venus001", &[], |site, machine, ansible| {
         let (new, old) = (site.variables(), site.old_variables());
         let version =
             || machine.sh("dpkg-query -f '${Version} ${db:Status-Status}\n' -W venus-agent");

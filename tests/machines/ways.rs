@@ -5,7 +5,6 @@ use crate::site::{self, with_variable};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use venus_tests::ansible::Ansible;
 use venus_tests::machine::Machine;
 use venus_tests::server::Server;
 
@@ -25,11 +24,7 @@ apt-get -q update
 
 #[test]
 fn packages_come_from_a_repository_and_stay_as_they_are_until_told() {
-    site::with(|site| {
-        let machine = site.machines.boot("venus001", 1, &[]);
-        let Some(ansible) = Ansible::new(site.machines, &[&machine]) else {
-            return;
-        };
+    site::with_machine("venus001", &[], |site, machine, ansible| {
         site.broker.launch();
         let mut server = Server::connect(&site.vhost);
         machine.sh("mkdir /srv/repository");
@@ -52,7 +47,7 @@ fn packages_come_from_a_repository_and_stay_as_they_are_until_told() {
         // A newer one is nobody's wish yet.
         put(site.packages.debs());
         assert_eq!(
-            unchanged(&machine),
+            unchanged(machine),
             ansible.play(&variables, &[]).success().changed()
         );
         assert_eq!(version(), OLD.repeat(2));
@@ -66,11 +61,7 @@ fn packages_come_from_a_repository_and_stay_as_they_are_until_told() {
 
 #[test]
 fn a_tarball_does_for_a_machine_without_packages() {
-    site::with(|site| {
-        let machine = site.machines.boot("venus001", 1, &[]);
-        let Some(ansible) = Ansible::new(site.machines, &[&machine]) else {
-            return;
-        };
+    site::with_machine("venus001", &[], |site, machine, ansible| {
         site.broker.launch();
         let mut server = Server::connect(&site.vhost);
         let tarball = site.packages.ending(".tar.gz").remove(0);
@@ -84,7 +75,7 @@ fn a_tarball_does_for_a_machine_without_packages() {
         assert_eq!(server.keepalive()["payload"]["name"], "venus001");
         assert_eq!(server.result_of("links")["payload"]["check"]["status"], 0);
         assert_eq!(
-            unchanged(&machine),
+            unchanged(machine),
             ansible.play(&variables, &[]).success().changed()
         );
     });
