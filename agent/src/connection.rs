@@ -185,9 +185,10 @@ async fn serve<L: Link, R: Requests>(
     requests: &mut R,
     served: &Served,
 ) -> Option<TransportError> {
+    let server_back = Notify::new();
     let failed = tokio::select! {
-        failed = send_keepalives(link, served) => failed,
-        failed = send_results(link, served) => failed,
+        failed = send_keepalives(link, served, &server_back) => failed,
+        failed = send_results(link, served, &server_back) => failed,
         failed = take_requests(requests, served) => failed,
         never = served.health.answer(link) => never,
         never = drift::watch(link, &served.health, &served.log) => never,
@@ -199,7 +200,13 @@ async fn serve<L: Link, R: Requests>(
     Some(failed)
 }
 
-async fn send_keepalives<L: Link>(link: &L, served: &Served) -> TransportError {
+/// One at once, and then each interval; and one when a server is back, which has missed those that
+/// went nowhere while it had no queue for them.
+async fn send_keepalives<L: Link>(
+    link: &L,
+    served: &Served,
+    server_back: &Notify,
+) -> TransportError {
     loop {
         let settings = served.settings.get();
         let client = &settings.client;
@@ -217,11 +224,11 @@ async fn send_keepalives<L: Link>(link: &L, served: &Served) -> TransportError {
                 }
             }
         }
-        sleep(keepalive::INTERVAL).await;
+        drop(timeout(keepalive::INTERVAL, server_back.notified()).await);
     }
 }
 
-async fn send_results<L: Link>(link: &L, served: &Served) -> TransportError {
+async fn send_results<L: Link>(link: &L, served: &Served, server_back: &Notify) -> TransportError {
     let outbox = &served.outbox;
     let mut is_unwanted = false;
     loop {
@@ -235,6 +242,7 @@ async fn send_results<L: Link>(link: &L, served: &Served) -> TransportError {
         outbox.confirm(&batch, &returned);
         if returned.is_empty() && is_unwanted {
             served.log.warn("a server takes results again", Value::Null);
+            server_back.notify_one();
         } else if !returned.is_empty() && !is_unwanted {
             let data = json!({ "queue": RESULTS, "results": "are kept until one has" });
             let what = "no Sensu server has a queue for results";

@@ -3,6 +3,7 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
+use std::time::Duration;
 use venus_tests::cable::Cable;
 use venus_tests::program::Running;
 use venus_tests::rabbitmq::{PASSWORD, RabbitMq, Vhost};
@@ -262,4 +263,19 @@ fn an_exchange_and_a_queue_that_are_deleted_are_declared_again() {
     server.bind_results();
     agent.stdout_line(BACK);
     assert_answers(&mut server);
+}
+
+#[test]
+fn a_server_that_comes_after_the_agent_gets_a_keepalive_at_once() {
+    let Some(broker) = RabbitMq::shared() else {
+        return;
+    };
+    let vhost = broker.vhost();
+    let mut settings = settings(&vhost.settings());
+    settings["checks"] = json!({"a": {"command": "true", "standalone": true, "interval": 1}});
+    let mut agent = Running::agent(&settings);
+    // The first keepalive went nowhere, and the next is due after 20 s.
+    agent.stdout_line("no Sensu server has a queue for results");
+    let mut server = Server::connect(&vhost);
+    server.keepalive_within(Duration::from_secs(10));
 }
