@@ -38,7 +38,10 @@ fn packages_come_from_a_repository_and_stay_as_they_are_until_told() {
             machine.sh(INDEX);
         };
         put(site.packages.old_debs(&dir));
-        let version = || machine.sh("dpkg-query -f '${Version}' -W venus-agent venus-checks");
+        let version = || {
+            let versions = machine.sh("dpkg-query -f '${Version}' -W venus-agent venus-checks");
+            versions.trim().to_owned()
+        };
         let variables = with_variable(&site.variables(), "venus_install", json!("package"));
         ansible.play(&variables, &[]).success();
         assert_eq!(version(), OLD.repeat(2));
