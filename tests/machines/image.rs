@@ -49,6 +49,9 @@ fn the_agent_in_a_container_shows_its_host() {
         let output = result["payload"]["check"]["output"].as_str().unwrap();
         assert!(output.contains("docker1.net.host0.rx_bytes "), "{output}");
         // It ends as an agent that is asked to.
-        docker.room.sh(&format!("{compose} down --volumes --timeout 20"));
+        docker.room.sh(&format!("{compose} stop --timeout 20"));
+        let ended = "docker inspect --format '{{.State.ExitCode}}' $(docker ps --all --quiet)";
+        assert_eq!(docker.room.sh(ended), "0\n");
+        docker.room.sh(&format!("{compose} down --volumes"));
     });
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use venus_tests::ansible::Ansible;
 use venus_tests::machine::Machine;
+use venus_tests::rabbitmq::PASSWORD;
 use venus_tests::server::Server;
 
 const NAMES: [&str; 3] = ["venus001", "venus002", "venus003"];
@@ -43,9 +44,14 @@ fn one_play_makes_empty_machines_monitored_ones() {
             assert!(!machine.try_sh("ls /etc/sensu").status.success());
         }
 
-        ansible.play(&variables, &[]).success();
-
+        let report = ansible.play(&variables, &[]).success();
         wait_for_all(&mut server);
+        // A module writes what it was given to the node's log, unless it is told not to.
+        let logged = machines[0].sh("journalctl");
+        assert!(logged.contains("Invoked with"), "modules log no more");
+        for said in [report.output, logged] {
+            assert!(!said.contains(PASSWORD), "the password is in:\n{said}");
+        }
 
         let report = ansible.play(&variables, &[]).success();
         let none: BTreeMap<String, u32> = NAMES.map(|name| (name.to_owned(), 0)).into();

@@ -52,22 +52,14 @@ impl MemoryGroup {
     /// How much is used, in bytes.
     #[must_use]
     pub fn used(&self) -> u64 {
-        let used = self.path(if self.unified {
-            "memory.current"
-        } else {
-            "memory.usage_in_bytes"
-        });
+        let used = self.either("memory.current", "memory.usage_in_bytes");
         fs::read_to_string(used).unwrap().trim().parse().unwrap()
     }
 
     /// How many processes the kernel has killed in it for want of memory.
     #[must_use]
     pub fn killed(&self) -> u64 {
-        let counts = self.path(if self.unified {
-            "memory.events"
-        } else {
-            "memory.oom_control"
-        });
+        let counts = self.either("memory.events", "memory.oom_control");
         let counts = fs::read_to_string(counts).unwrap();
         let mut counts = counts.lines();
         let killed = counts.find_map(|line| line.strip_prefix("oom_kill "));
@@ -76,16 +68,17 @@ impl MemoryGroup {
 
     /// How much may be used, in bytes. What cannot be reached for now is left as it was.
     pub fn limit(&self, bytes: u64) {
-        let limit = self.path(if self.unified {
-            "memory.max"
-        } else {
-            "memory.limit_in_bytes"
-        });
+        let limit = self.either("memory.max", "memory.limit_in_bytes");
         fs::write(limit, bytes.to_string()).unwrap_or_default();
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+
+    /// The file that goes by the first name in version 2, by the other in version 1.
+    fn either(&self, second: &str, first: &str) -> PathBuf {
+        self.path(if self.unified { second } else { first })
     }
 }
 
