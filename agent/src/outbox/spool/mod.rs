@@ -4,6 +4,9 @@
 //! delivered. The order of the files and of the records in them is that in which they are sent.
 //! All of it blocks: the [keeper](super::keeper) calls it away from the agent's thread.
 
+mod part;
+
+use self::part::{Part, Record};
 use super::Class;
 use super::record::{self, DELIVERED, Found, Head};
 use nix::errno::Errno;
@@ -11,7 +14,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::Deserialize;
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -74,25 +77,6 @@ pub(super) struct Spool {
 struct Known {
     waiting: usize,
     newest: u64,
-}
-
-/// A file.
-#[derive(Debug)]
-struct Part {
-    order: u64,
-    path: PathBuf,
-    length: u64,
-    records: Vec<Record>,
-    /// How many are not delivered.
-    waiting: usize,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Record {
-    number: u64,
-    found: Found,
-    /// Whether it was given out, and is neither delivered nor given back.
-    is_out: bool,
 }
 
 /// Whether a result goes; knows what else waits of its check.
@@ -459,73 +443,6 @@ fn less(checks: &mut HashMap<u64, Known>, check: u64) {
         if known.waiting == 0 {
             checks.remove(&check);
         }
-    }
-}
-
-impl Part {
-    fn new(order: u64, path: PathBuf) -> Self {
-        Self {
-            order,
-            path,
-            length: 0,
-            records: Vec::new(),
-            waiting: 0,
-        }
-    }
-
-    fn waiting(&self) -> impl Iterator<Item = &Record> {
-        self.records
-            .iter()
-            .filter(|record| !record.found.is_delivered)
-    }
-
-    fn count(&mut self) {
-        self.waiting = self.waiting().count();
-    }
-
-    /// Appends bytes that are on the disk afterwards; on an error the file is as it was.
-    fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.append(true).create(true).mode(0o600);
-        let mut file = options.open(&self.path)?;
-        let written = file.write_all(bytes).and_then(|()| file.sync_data());
-        if written.is_err() {
-            // A part of a record at the end would be damage.
-            drop(file.set_len(self.length));
-        }
-        written
-    }
-
-    /// Takes note of records that were appended, at offsets from their beginning.
-    fn take(&mut self, records: Vec<Record>, bytes: usize) {
-        let start = usize::try_from(self.length).unwrap_or(usize::MAX);
-        self.waiting += records.len();
-        self.records.extend(records.into_iter().map(|mut record| {
-            record.found.offset += start;
-            record
-        }));
-        self.length += bytes as u64;
-    }
-
-    /// Writes the file anew, with the records that wait and that `stays` wants.
-    fn rewrite(&mut self, stays: impl Fn(&Record) -> bool) -> io::Result<()> {
-        let old = fs::read(&self.path)?;
-        let mut bytes = Vec::new();
-        let mut records = Vec::new();
-        for record in self.waiting().filter(|record| stays(record)) {
-            let Found { offset, length, .. } = record.found;
-            let mut record = *record;
-            record.found.offset = bytes.len();
-            bytes.extend_from_slice(old.get(offset..offset + length).unwrap_or_default());
-            records.push(record);
-        }
-        let unfinished = self.path.with_extension("new");
-        fs::write(&unfinished, &bytes)?;
-        fs::rename(&unfinished, &self.path)?;
-        self.length = bytes.len() as u64;
-        self.records = records;
-        self.count();
-        Ok(())
     }
 }
 
