@@ -2,11 +2,8 @@
 
 use crate::rig::{Rig, alone, hand_in, report, size};
 use serde_json::{Value, json};
-use std::fs;
-use std::path::Path;
-use std::process::Command;
-use venus_tests::part;
-use venus_tests::program::{self, Running, run, wait_until};
+use venus_tests::callgrind::{self, Counted};
+use venus_tests::program::{self, wait_until};
 use venus_tests::server::Server;
 
 /// Deliveries before it counts: buffers have grown, and the connection is old.
@@ -33,9 +30,6 @@ fn while_all_is_well_nothing_is_written_to_the_disk() {
 
 #[test]
 fn while_all_is_well_it_costs_at_most_a_tenth_of_the_instructions() {
-    if part::find("valgrind", &["/usr/bin/valgrind"]).is_none() {
-        return;
-    }
     let _alone = alone();
     let deliveries = size(2000, 200);
     let Some(without) = instructions(&json!(false), deliveries) else {
@@ -62,15 +56,7 @@ fn instructions(spool: &Value, deliveries: u64) -> Option<u64> {
         "rabbitmq": vhost.settings(),
         "venus": {"spool": spool},
     }));
-    let costs = tempfile::tempdir().unwrap();
-    let out = costs.path().join("out");
-    let mut callgrind = Command::new("valgrind");
-    callgrind
-        .arg("--tool=callgrind")
-        .arg(format!("--callgrind-out-file={}", out.display()))
-        .arg(agent.get_program())
-        .args(agent.get_args());
-    let agent = Running::start(&mut callgrind, Some(dir));
+    let mut agent = Counted::start(&agent, dir)?;
     server.keepalive();
     let mut deliver = |count| {
         for _ in 0..count {
@@ -79,23 +65,7 @@ fn instructions(spool: &Value, deliveries: u64) -> Option<u64> {
         }
     };
     deliver(BEFORE);
-    dump(&agent, &costs.path().join("out.1"));
+    agent.dump();
     deliver(deliveries);
-    Some(dump(&agent, &costs.path().join("out.2")))
-}
-
-/// Has callgrind write down what was counted since the last time.
-fn dump(agent: &Running, into: &Path) -> u64 {
-    let pid = agent.pid().to_string();
-    let done = run(Command::new("callgrind_control").args(["--dump", &pid]));
-    assert!(done.status.success(), "{done:?}");
-    let read = || {
-        let costs = fs::read_to_string(into).ok()?;
-        let total = costs
-            .lines()
-            .find_map(|line| line.strip_prefix("totals: "))?;
-        total.trim().parse().ok()
-    };
-    wait_until(|| read().is_some());
-    read().unwrap()
+    Some(callgrind::instructions(&agent.dump()))
 }

@@ -3,10 +3,16 @@
 use crate::site;
 use serde_json::json;
 use std::time::{Duration, Instant};
+use venus_tests::process::Process;
 use venus_tests::server::Server;
 
 /// From the installation to the first keepalive.
 const SOON: Duration = Duration::from_secs(5);
+/// The most that an agent may have in memory, in kB; a program whose functions are linked in the order
+/// of packaging/order.ld has three quarters of it.
+const MEMORY: u64 = 6144;
+/// After how many cycles.
+const CYCLES: usize = 10;
 
 #[test]
 fn an_installation_starts_nothing_and_the_first_keepalive_is_there_within_5_s() {
@@ -22,7 +28,7 @@ fn an_installation_starts_nothing_and_the_first_keepalive_is_there_within_5_s() 
         let settings = json!({
             "client": {"name": "venus001", "address": "10.99.0.1", "subscriptions": ["physical"]},
             "rabbitmq": broker,
-            "venus": {"builtin_checks": true},
+            "venus": {"builtin_checks": true, "interval": 1},
         });
         let began = Instant::now();
         machine.sh("dpkg -i /root/*.deb");
@@ -43,6 +49,15 @@ fn an_installation_starts_nothing_and_the_first_keepalive_is_there_within_5_s() 
                  fish/vendor_completions.d/venus-agent.fish
              bash -n bash-completion/completions/venus-agent",
         );
+        // What it has in memory by now is what docs/performance.md promises, the page included.
+        for _ in 0..CYCLES {
+            server.result_of("mem_metrics");
+        }
+        let agent = machine.process_of("venus-agent");
+        let resident = Process(agent).status("VmHWM");
+        eprintln!("{resident} kB resident");
+        assert!(resident <= MEMORY, "{resident} kB are resident");
+
         // With a log file, it is turned over, and written anew.
         machine.sh(
             "echo 'VENUS_AGENT_OPTIONS=-l /var/log/venus/agent.log' >/etc/default/venus-agent

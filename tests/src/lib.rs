@@ -30,6 +30,7 @@
 //! | [`server`] | the test in the role of the Sensu server |
 //! | [`publisher`] | who asks for checks as the Sensu server does, and hears nothing |
 //! | [`numbers`] | numbers that came, however many |
+//! | [`callgrind`] | a program whose instructions are counted |
 //! | [`process`] | what the kernel and its own figures say of a running agent |
 //! | [`recorder`] | a Sensu server that comes back by itself and writes down what it gets |
 //! | [`program`] | our programs, run with settings of the test's own |
@@ -54,6 +55,7 @@ pub mod ansible;
 pub mod authority;
 pub mod browser;
 pub mod cable;
+pub mod callgrind;
 pub mod carbon;
 pub mod certificates;
 pub mod chrony;
