@@ -325,32 +325,40 @@ CONTAINERS = [
                       for way in ("receive", "transmit")]),
 ]
 
-OWN = "the agent's own figures are on its /metrics page alone"
+COUNTED = "Graphite: of the check metrics-agent, where it is configured."
+CUT_OFF = "an agent without a broker can tell Graphite nothing; see Silent nodes of the overview"
 SERVER = "Prometheus does not ask the Sensu server; its figures are Graphite's, by metrics-sensu"
 PROCESS = "Of the check metrics-process with `process_name: venus-agent`, where it is configured."
 
 
-def own(title, unit, text, expr, **more):
+def own(title, unit, text, target, expr, **more):
     """A figure of the agents themselves, the highest."""
-    return panel(title, "timeseries", unit, text, only=OWN, prometheus=[(top(expr), "{{instance}}")], **more)
+    return panel(title, "timeseries", unit, f"{text} {COUNTED}", graphite=[alias(highest(target), 0)], prometheus=[(top(expr), "{{instance}}")], **more)
+
+
+def all_results(what):
+    """The rate of what all agents count of results."""
+    return named(f'sumSeries({per_second(f"*.agent.results_{what}")})', what)
 
 
 AGENT = [
     panel("Agents", "stat", "short", "Nodes that told their load within the last minute.", graphite=[named(ALIVE, "agents")], prometheus=[('sum(up{job="venus"})', "agents")]),
     panel("Agents without a broker", "stat", "short", "Agents that have no connection now; what they have to say waits in their spool.",
-          thresholds=[(None, "green"), (1, "red")], only=OWN, prometheus=[("count(venus_connected == 0) or vector(0)", "without")]),
-    panel("Results dropped", "stat", "short", "Results that were given up in the time shown, as too many waited or for too long.", reduce="sum",
-          thresholds=[(None, "green"), (1, "red")], only=OWN, prometheus=[("sum(increase(venus_results_dropped_total[$__rate_interval]))", "dropped")]),
-    panel("Results", "timeseries", "ops", "Results that all agents took, and that the broker confirmed. Where they part, the rest waits.", only=OWN,
+          thresholds=[(None, "green"), (1, "red")], only=CUT_OFF, prometheus=[("count(venus_connected == 0) or vector(0)", "without")]),
+    panel("Results dropped", "stat", "short", f"Results that were given up in the time shown, as too many waited or for too long. {COUNTED}", reduce="sum",
+          thresholds=[(None, "green"), (1, "red")], graphite=[named(added(f'sumSeries({growth("*.agent.results_dropped.*")})'), "dropped")],
+          prometheus=[("sum(increase(venus_results_dropped_total[$__rate_interval]))", "dropped")]),
+    panel("Results", "timeseries", "ops", f"Results that all agents took, and that the broker confirmed. Where they part, the rest waits. {COUNTED}",
+          graphite=[all_results("taken"), all_results("delivered"), all_results("returned"), all_results("spooled")],
           prometheus=[("sum(rate(venus_results_taken_total[$__rate_interval]))", "taken"), ("sum(rate(venus_results_delivered_total[$__rate_interval]))", "delivered"),
                       ("sum(rate(venus_results_returned_total[$__rate_interval]))", "returned"), ("sum(rate(venus_results_spooled_total[$__rate_interval]))", "spooled")]),
-    own(f"Spool, top {TOP}", "short", "Results that wait on the disk.", "venus_spool_results"),
-    own(f"Size of the spool, top {TOP}", "bytes", "What the spool's files take.", "venus_spool_bytes"),
-    own(f"Age of the spool, top {TOP}", "s", "How long the oldest result there has waited.", "venus_spool_oldest_seconds", thresholds=steps(60, 3600)),
-    own(f"Waiting in memory, top {TOP}", "short", "Results that are on their way or wait for a connection.", "venus_results_in_memory"),
-    own(f"Lateness, top {TOP}", "s", "How much later than planned the last checks were started.", "venus_checks_late_seconds", thresholds=steps(1, 10)),
-    own(f"Runs left out, top {TOP}", "ops", "Runs of checks that were left out, as their time was over.", rate("venus_checks_missed_total")),
-    own(f"Reconnections, top {TOP}", "short", "New connections to the broker, from one point to the next.", "increase(venus_connections_total[$__rate_interval])"),
+    own(f"Spool, top {TOP}", "short", "Results that wait on the disk.", "*.agent.spool_results", "venus_spool_results"),
+    own(f"Size of the spool, top {TOP}", "bytes", "What the spool's files take.", "*.agent.spool_bytes", "venus_spool_bytes"),
+    own(f"Age of the spool, top {TOP}", "s", "How long the oldest result there has waited.", "*.agent.spool_oldest_seconds", "venus_spool_oldest_seconds", thresholds=steps(60, 3600)),
+    own(f"Waiting in memory, top {TOP}", "short", "Results that are on their way or wait for a connection.", "*.agent.results_in_memory", "venus_results_in_memory"),
+    own(f"Lateness, top {TOP}", "s", "How much later than planned the last checks were started.", "*.agent.checks_late_seconds", "venus_checks_late_seconds", thresholds=steps(1, 10)),
+    own(f"Runs left out, top {TOP}", "ops", "Runs of checks that were left out, as their time was over.", per_second("*.agent.checks_missed"), rate("venus_checks_missed_total")),
+    own(f"Reconnections, top {TOP}", "short", "New connections to the broker, from one point to the next.", increase("*.agent.connections"), "increase(venus_connections_total[$__rate_interval])"),
     panel(f"Clock, top {TOP}", "timeseries", "s",
           "How far clocks are off. Prometheus: from the broker's, in whole seconds; the agent asks hourly. Graphite: what the kernel still has to move it by, of the check metrics-clock.",
           thresholds=steps(1, 5), graphite=[alias(highest("absolute(*.clock.offset)"), 0)],

@@ -16,7 +16,8 @@
 //! - `doctor`: looks at all of it without running it.
 //! - `notify`: what systemd is told of it.
 //! - `drift`: how far the broker's clock is from this one.
-//! - [`health`]: what of it others on this node may know.
+//! - [`health`]: what of it others on this node may know; `figures`: what it counts, for Graphite
+//!   and Prometheus.
 //! - `board`: what each check said last; [`status`]: how an agent is asked for it.
 //! - `duties`: what this node runs by itself; [`local`]: what others hand in.
 //! - [`keepalive`], [`pipeline`] (events and handlers of an agent without a
@@ -35,6 +36,7 @@ mod daemon;
 mod doctor;
 mod drift;
 mod duties;
+mod figures;
 pub mod health;
 pub mod host;
 pub mod human;

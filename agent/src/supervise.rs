@@ -135,10 +135,12 @@ impl<'a> Agent<'a> {
         let child_environment = ChildEnvironment::of(environment);
         let settings = Rc::new(Current::new(settings));
         let outbox = Rc::new(Outbox::default());
+        let health = Rc::new(Health::default());
         let runner = Runner::new(
             Rc::clone(&settings),
             log.clone(),
             Rc::clone(&outbox),
+            Rc::clone(&health),
             child_environment.clone(),
         );
         let state = settings.get().venus.state_dir.clone();
@@ -157,7 +159,7 @@ impl<'a> Agent<'a> {
             outbox,
             runner: Rc::new(runner),
             pipeline: Rc::new(pipeline),
-            health: Rc::default(),
+            health,
             sockets: RefCell::new(None),
             watchdog: Watchdog::find(),
         }

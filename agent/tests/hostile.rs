@@ -198,6 +198,7 @@ proptest! {
             Rc::new(Current::new(valid())),
             Log::stderr(Level::Fatal, Format::Json),
             Rc::clone(&outbox),
+            Rc::default(),
             ChildEnvironment::of(&HashMap::new()),
         ));
         LocalSet::new().block_on(&runtime, async {

@@ -72,6 +72,7 @@ impl Agent {
             Rc::clone(&settings),
             log.clone(),
             Rc::clone(&outbox),
+            Rc::default(),
             ChildEnvironment::of(&HashMap::new()),
         );
         Self {

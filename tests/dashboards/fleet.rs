@@ -102,6 +102,7 @@ impl Agents {
         let of_host = json!({
             "usage_metrics": measured("metrics-disk-usage", json!({"include_mount": "^/$"})),
             "process_metrics": measured("metrics-process", json!({"process_name": "venus-agent"})),
+            "agent_metrics": measured("metrics-agent", json!({})),
             "clock_metrics": {"command": clock, "type": "metric", "standalone": true, "interval": 1},
         });
         let roots = json!({"proc_path": tree.path().join("proc"), "sys_path": sys});
@@ -194,6 +195,15 @@ pub(crate) fn rate(path: &str) -> Option<f64> {
             "nice" | "softirq" => 20.0,
             "guest" | "guest_nice" => 0.0,
             _ => 10.0,
+        };
+        return Some(rate);
+    }
+    if begins("agent.") {
+        let rate = match last {
+            "results_taken" | "results_delivered" | "checks_started" => 1.0,
+            "results_returned" | "results_spooled" | "checks_missed" => 0.01,
+            "metric" | "ok" | "state" | "connections" => 0.001,
+            _ => return None,
         };
         return Some(rate);
     }

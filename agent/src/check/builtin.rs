@@ -1,5 +1,6 @@
 //! Collectors as check extensions: run in the process, without a fork.
 
+use crate::figures;
 use crate::schedule::Recurrence;
 use crate::settings::{Check, Settings, Venus};
 use serde_json::{Value, json};
@@ -54,6 +55,11 @@ pub fn builtin_checks(settings: &Settings) -> Vec<Check> {
             }
         })
         .collect()
+}
+
+/// Whether the agent has a check extension of this name.
+pub(crate) fn is_extension(name: &str) -> bool {
+    name == figures::EXTENSION || registry::find(name).is_some()
 }
 
 /// What a collector answered.
@@ -168,16 +174,27 @@ fn key(spec: &Spec, check: &Attributes) -> String {
     key
 }
 
+/// What the paths of a check begin with: its own scheme, or that of this host with a suffix.
+pub(super) fn scheme(
+    check: &Attributes,
+    host: &str,
+    venus: &Venus,
+    suffix: &str,
+) -> Result<Scheme, SchemeError> {
+    if let Some(scheme) = check.get("scheme").and_then(Value::as_str) {
+        return Scheme::new(scheme);
+    }
+    let host = venus.scheme.as_deref().unwrap_or(host);
+    Ok(Scheme::default_for(host, suffix))
+}
+
 fn build(
     spec: &Spec,
     check: &Attributes,
     host: &str,
     venus: &Venus,
 ) -> Result<Box<dyn Collector>, BuiltinError> {
-    let scheme = match check.get("scheme").and_then(Value::as_str) {
-        Some(scheme) => Scheme::new(scheme)?,
-        None => spec.default_scheme(venus.scheme.as_deref().unwrap_or(host)),
-    };
+    let scheme = scheme(check, host, venus, spec.scheme_suffix)?;
     let mut given = Given::of(spec.options);
     for option in spec.options {
         match check.get(&option.attribute()) {

@@ -14,8 +14,8 @@ mod orphans;
 mod runner;
 mod tokens;
 
-pub(crate) use builtin::Collectors;
 pub use builtin::builtin_checks;
+pub(crate) use builtin::{Collectors, is_extension};
 pub use command::{Execution, Groups, Limits, run_command};
 pub use environment::{ChildEnvironment, Variables};
 pub(crate) use orphans::reap_orphans;

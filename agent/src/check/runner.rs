@@ -1,6 +1,6 @@
 //! Runs checks, whoever wants them run, and puts their results into the outbox.
 
-use super::builtin::{BuiltinError, Collected, Collectors};
+use super::builtin::{BuiltinError, Collected, Collectors, scheme};
 use super::command::{Groups, Limits, input, rounded, run_command};
 use super::context::Context;
 use super::environment::ChildEnvironment;
@@ -8,6 +8,8 @@ use super::hooks::run_hook;
 use super::tokens::{has_tokens, substituted};
 use crate::board::Board;
 use crate::clock;
+use crate::figures;
+use crate::health::Health;
 use crate::log::{Level, Log};
 use crate::outbox::{Outbox, Receipt};
 use crate::settings::{Current, Invocation, Settings};
@@ -30,6 +32,7 @@ pub struct Runner {
     settings: Rc<Current>,
     log: Log,
     outbox: Rc<Outbox>,
+    health: Rc<Health>,
     board: Board,
     environment: ChildEnvironment,
     collectors: RefCell<Collectors>,
@@ -62,6 +65,7 @@ impl Runner {
         settings: Rc<Current>,
         log: Log,
         outbox: Rc<Outbox>,
+        health: Rc<Health>,
         environment: ChildEnvironment,
     ) -> Self {
         Self {
@@ -69,6 +73,7 @@ impl Runner {
             settings,
             log,
             outbox,
+            health,
             board: Board::default(),
             environment,
             collectors: RefCell::new(Collectors::new()),
@@ -177,6 +182,9 @@ impl Runner {
         if let Some(spec) = registry::find(&extension) {
             return self.collect(check, spec);
         }
+        if extension == figures::EXTENSION {
+            return self.measure_agent(check);
+        }
         let output = format!("Unknown check extension: {extension}");
         check.insert("executed".to_owned(), json!(clock::epoch_seconds()));
         check.insert("output".to_owned(), json!(output));
@@ -261,14 +269,14 @@ impl Runner {
         let mut kept = match taken {
             Ok(kept) => kept,
             Err(error) => {
-                let check = self.collected(check, spec, executed, started, Err(error));
+                let check = self.collected(check, spec.name, executed, started, Err(error));
                 return self.conclude(check, settings, running);
             }
         };
         if !kept.may_wait(executed) {
             let collected = kept.collect(executed);
             self.collectors.borrow_mut().keep(kept);
-            let check = self.collected(check, spec, executed, started, collected);
+            let check = self.collected(check, spec.name, executed, started, collected);
             return self.conclude(check, settings, running);
         }
         let runner = Rc::clone(self);
@@ -290,13 +298,33 @@ impl Runner {
                 if Rc::ptr_eq(&settings, &runner.settings.get()) {
                     runner.collectors.borrow_mut().keep(kept);
                 }
-                let mut check = runner.collected(check, spec, executed, started, collected);
+                let mut check = runner.collected(check, spec.name, executed, started, collected);
                 let (context, log) = (&runner.context, &runner.log);
                 context.add(&mut check, &settings, log).await;
                 runner.publish(check);
             }
             drop(running);
         });
+    }
+
+    /// What the agent counts of itself.
+    fn measure_agent(self: &Rc<Self>, check: Attributes) {
+        let Some(running) = self.begin(&check) else {
+            return;
+        };
+        let settings = self.settings.get();
+        let (executed, started) = (clock::epoch_seconds(), Instant::now());
+        let Settings { client, venus, .. } = &*settings;
+        let collected = scheme(&check, &client.name, venus, figures::SUFFIX).map(|scheme| {
+            let figures = figures::all(&self.outbox, &self.health);
+            Collected {
+                lines: figures::to_graphite(&figures, &scheme, executed),
+                notes: Vec::new(),
+            }
+        });
+        let collected = collected.map_err(BuiltinError::from);
+        let check = self.collected(check, figures::EXTENSION, executed, started, collected);
+        self.conclude(check, settings, running);
     }
 
     /// Publishes the result of a collector that ran in place, with its context if
@@ -318,7 +346,7 @@ impl Runner {
     fn collected(
         &self,
         mut check: Attributes,
-        spec: &Spec,
+        extension: &str,
         executed: u64,
         started: Instant,
         collected: Result<Collected, BuiltinError>,
@@ -328,7 +356,7 @@ impl Runner {
                 self.note(&check, collected.notes);
                 (collected.lines, 0)
             }
-            Err(error) => (format!("{}: {error}\n", spec.name), 3),
+            Err(error) => (format!("{extension}: {error}\n"), 3),
         };
         check.insert("executed".to_owned(), json!(executed));
         check.insert("duration".to_owned(), rounded(started.elapsed()));

@@ -2,7 +2,7 @@
 
 use super::report::Report;
 use super::spool::may_be_made;
-use crate::check::{ChildEnvironment, Collectors, builtin_checks, substituted};
+use crate::check::{ChildEnvironment, Collectors, builtin_checks, is_extension, substituted};
 use crate::clock;
 use crate::local::Peers;
 use crate::schedule::Recurrence;
@@ -104,7 +104,7 @@ fn examine_check(check: &Check, settings: &Settings, path: &OsStr, report: &mut 
     let extension = definition.get("extension").and_then(Value::as_str);
     match (command, extension) {
         (Some(command), _) => report_program(AREA, &name, program(&command, path), report),
-        (None, Some(extension)) if registry::find(extension).is_none() => {
+        (None, Some(extension)) if !is_extension(extension) => {
             let what = "venus-agent has no such check extension, and runs none written in Ruby";
             report.fail(AREA, format!("{name}: {extension}: {what}"));
         }

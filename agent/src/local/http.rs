@@ -328,6 +328,7 @@ mod tests {
             Rc::clone(&settings),
             log.clone(),
             Rc::default(),
+            Rc::default(),
             environment,
         );
         Rc::new(Api {

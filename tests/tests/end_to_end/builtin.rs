@@ -6,6 +6,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use tempfile::TempDir;
 use venus_tests::fixture;
+use venus_tests::http;
+use venus_tests::port;
 use venus_tests::program::Running;
 use venus_tests::rabbitmq::Vhost;
 use venus_tests::server::Server;
@@ -177,5 +179,57 @@ fn a_file_that_is_missing_costs_its_own_check_only() {
     }
     for name in ["load_metrics", "ib_metrics"] {
         assert_eq!(checks[name]["status"], 0, "{name}");
+    }
+}
+
+#[test]
+fn the_agent_counts_itself_for_graphite_as_it_does_for_prometheus() {
+    let Some((vhost, mut server)) = Server::alone() else {
+        return;
+    };
+    let [port] = port::free();
+    let agent_metrics = json!({"extension": "metrics-agent", "standalone": true, "interval": 1});
+    let _agent = Running::agent(&json!({
+        "client": {
+            "name": "venus001", "address": "192.0.2.1", "subscriptions": ["physical"],
+            "socket": {"enabled": false}, "http_socket": {"port": port},
+        },
+        "rabbitmq": vhost.settings(),
+        "checks": {"agent_metrics": agent_metrics},
+    }));
+    server.result_of("agent_metrics");
+    let check = server.result_of("agent_metrics")["payload"]["check"].take();
+    let told: BTreeMap<String, f64> = lines(&check)
+        .iter()
+        .map(|line| {
+            let (path, value) = line.split_once(' ').unwrap();
+            (path.to_owned(), value.parse().unwrap())
+        })
+        .collect();
+    // Each as its page shows it; but for the clock, which is asked later.
+    let page = fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/metrics/metrics-agent.md"
+    ))
+    .unwrap();
+    let shown = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("    venus001."));
+    let shown = shown.map(|line| format!("venus001.{}", line.split(' ').next().unwrap()));
+    let shown: Vec<String> = shown.filter(|path| !path.contains("clock")).collect();
+    assert_eq!(shown.len(), 16);
+    assert!(shown.iter().all(|path| told.contains_key(path)), "{told:?}");
+    assert_eq!(told.len(), shown.len());
+    assert_eq!(told["venus001.agent.connected"].to_bits(), 1_f64.to_bits());
+    assert!(told["venus001.agent.results_delivered"] >= 1.0, "{told:?}");
+    // And each as Prometheus has it.
+    let page = http::get(port, "/metrics").unwrap();
+    for path in shown {
+        let name = path.strip_prefix("venus001.agent.").unwrap();
+        let (name, class) = name.split_once('.').unwrap_or((name, ""));
+        let is_there = page
+            .lines()
+            .any(|line| line.starts_with(&format!("venus_{name}")) && line.contains(class));
+        assert!(is_there, "{name} {class}");
     }
 }
