@@ -117,7 +117,7 @@ P_FREE = "(venus_memory_available_bytes or (venus_memory_free_bytes + venus_memo
 
 
 def panel(title, kind, unit, text, **more):
-    """One panel. `graphite`: targets; `prometheus`: pairs of expression and legend."""
+    """One panel. `graphite`: targets, and `note` what is to be said of these; `prometheus`: pairs of expression and legend."""
     return {"title": title, "kind": kind, "unit": unit, "text": text, **more}
 
 
@@ -325,7 +325,7 @@ CONTAINERS = [
                       for way in ("receive", "transmit")]),
 ]
 
-COUNTED = "Graphite: of the check metrics-agent, where it is configured."
+COUNTED = "Of the check metrics-agent, where it is configured."
 CUT_OFF = "an agent without a broker can tell Graphite nothing; see Silent nodes of the overview"
 SERVER = "Prometheus does not ask the Sensu server; its figures are Graphite's, by metrics-sensu"
 PROCESS = "Of the check metrics-process with `process_name: venus-agent`, where it is configured."
@@ -333,7 +333,7 @@ PROCESS = "Of the check metrics-process with `process_name: venus-agent`, where 
 
 def own(title, unit, text, target, expr, **more):
     """A figure of the agents themselves, the highest."""
-    return panel(title, "timeseries", unit, f"{text} {COUNTED}", graphite=[alias(highest(target), 0)], prometheus=[(top(expr), "{{instance}}")], **more)
+    return panel(title, "timeseries", unit, text, note=COUNTED, graphite=[alias(highest(target), 0)], prometheus=[(top(expr), "{{instance}}")], **more)
 
 
 def all_results(what):
@@ -345,10 +345,10 @@ AGENT = [
     panel("Agents", "stat", "short", "Nodes that told their load within the last minute.", graphite=[named(ALIVE, "agents")], prometheus=[('sum(up{job="venus"})', "agents")]),
     panel("Agents without a broker", "stat", "short", "Agents that have no connection now; what they have to say waits in their spool.",
           thresholds=[(None, "green"), (1, "red")], only=CUT_OFF, prometheus=[("count(venus_connected == 0) or vector(0)", "without")]),
-    panel("Results dropped", "stat", "short", f"Results that were given up in the time shown, as too many waited or for too long. {COUNTED}", reduce="sum",
+    panel("Results dropped", "stat", "short", "Results that were given up in the time shown, as too many waited or for too long.", note=COUNTED, reduce="sum",
           thresholds=[(None, "green"), (1, "red")], graphite=[named(added(f'sumSeries({growth("*.agent.results_dropped.*")})'), "dropped")],
           prometheus=[("sum(increase(venus_results_dropped_total[$__rate_interval]))", "dropped")]),
-    panel("Results", "timeseries", "ops", f"Results that all agents took, and that the broker confirmed. Where they part, the rest waits. {COUNTED}",
+    panel("Results", "timeseries", "ops", "Results that all agents took, and that the broker confirmed. Where they part, the rest waits.", note=COUNTED,
           graphite=[all_results("taken"), all_results("delivered"), all_results("returned"), all_results("spooled")],
           prometheus=[("sum(rate(venus_results_taken_total[$__rate_interval]))", "taken"), ("sum(rate(venus_results_delivered_total[$__rate_interval]))", "delivered"),
                       ("sum(rate(venus_results_returned_total[$__rate_interval]))", "returned"), ("sum(rate(venus_results_spooled_total[$__rate_interval]))", "spooled")]),

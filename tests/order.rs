@@ -8,13 +8,13 @@
 //! it was written later, is where it was; only memory is lost by that, and `packaging/order` finds it.
 
 #![allow(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "it is run by hand, and fails loudly at the place where it fails"
 )]
 
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
@@ -23,9 +23,8 @@ use std::process::ExitCode;
 use tempfile::TempDir;
 use venus_tests::cable::Cable;
 use venus_tests::callgrind::Counted;
-use venus_tests::program;
 use venus_tests::server::Server;
-use venus_tests::{fixture, port};
+use venus_tests::{fixture, link_order, port, program};
 
 /// How many keepalives show all that each agent does: one comes every 20 s, and its broker's clock is
 /// asked after 30 s.
@@ -44,12 +43,13 @@ fn main() -> ExitCode {
     let Some((always, sometimes)) = ordinary_day() else {
         return ExitCode::FAILURE;
     };
-    fs::write(file, script(&always, &sometimes)).unwrap();
+    fs::write(file, link_order::script(&always, &sometimes)).unwrap();
     ExitCode::SUCCESS
 }
 
 /// The functions that each agent runs, and those that it runs when somebody wants something of it or
-/// its broker was away; without those of other objects.
+/// its broker was away. Not those of TLS: they stand together by themselves, as crates, and would be
+/// in the way of all who do without.
 fn ordinary_day() -> Option<(BTreeSet<String>, BTreeSet<String>)> {
     let (vhost, mut server) = Server::alone()?;
     let cable = Cable::to(vhost.port);
@@ -65,6 +65,7 @@ fn ordinary_day() -> Option<(BTreeSet<String>, BTreeSet<String>)> {
         "rabbitmq": rabbitmq,
         "checks": {
             "command": {"command": "echo :::name:::", "standalone": true, "interval": 1},
+            "own": {"extension": "metrics-agent", "standalone": true, "interval": 1},
             "measured": {"extension": "metrics-memory", "standalone": true, "interval": 1},
         },
         "venus": {"builtin_checks": true, "interval": 1, "sys_path": sys.path()},
@@ -74,7 +75,8 @@ fn ordinary_day() -> Option<(BTreeSet<String>, BTreeSet<String>)> {
         server.keepalive();
     }
     server.result_of("measured");
-    let always = functions(&agent.dump());
+    let functions = |agent: &mut Counted| link_order::functions(&agent.dump(), "venus-agent");
+    let always = functions(&mut agent);
 
     for check in [
         json!({"name": "asked", "command": "echo asked"}),
@@ -105,16 +107,17 @@ fn ordinary_day() -> Option<(BTreeSet<String>, BTreeSet<String>)> {
     agent.running.stdout_line(BACK);
     server.keepalive();
     server.result_of("command");
-    let mut sometimes = functions(&agent.dump());
+    let mut sometimes = functions(&mut agent);
     drop(agent);
 
+    // By a URI, as in containers.
     let (mut command, dir) = program::agent(&json!({
         "client": {"name": "two", "address": "192.0.2.2", "subscriptions": ["physical"]},
     }));
     command.env("RABBITMQ_URL", vhost.uri());
     let mut agent = Counted::start(&command, dir)?;
     while server.keepalive()["payload"]["name"] != "two" {}
-    sometimes.append(&mut functions(&agent.dump()));
+    sometimes.append(&mut functions(&mut agent));
     Some((always, sometimes))
 }
 
@@ -137,61 +140,4 @@ fn say(port: u16, message: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
-}
-
-/// The program's own functions in what callgrind wrote, as patterns.
-fn functions(dump: &str) -> BTreeSet<String> {
-    let mut is_own = false;
-    let mut functions = BTreeSet::new();
-    for line in dump.lines() {
-        if let Some(object) = line.strip_prefix("ob=") {
-            is_own = object.ends_with("/venus-agent");
-        } else if let Some(name) = line.strip_prefix("fn=")
-            && is_own
-            && name.starts_with(|first: char| first == '_' || first.is_ascii_alphabetic())
-        {
-            functions.insert(pattern(name));
-        }
-    }
-    functions
-}
-
-/// A mangled name as a pattern: without what is of one build only (the hash at the end of a name, or
-/// those of crates within one, and numbers of twins), and without what callgrind adds where a function
-/// calls itself.
-fn pattern(name: &str) -> String {
-    let name = name.split('\'').next().unwrap();
-    if name.starts_with("_ZN")
-        && let Some((path, _hash)) = name.rsplit_once("17h")
-    {
-        return format!("{path}17h*");
-    }
-    if !name.starts_with("_R") {
-        return name.to_owned();
-    }
-    let name = name.split('.').next().unwrap();
-    let mut parts = name.split("Cs");
-    let mut pattern = parts.next().unwrap().to_owned();
-    for part in parts {
-        // Where no hash follows, it is a part of an identifier.
-        let rest = part.split_once('_').map_or(part, |(_hash, rest)| rest);
-        write!(pattern, "Cs*_{rest}").unwrap();
-    }
-    pattern.push('*');
-    pattern
-}
-
-/// What the linker is told: these functions in this order, wherever the compiler has put them (`.text`
-/// itself, or its part for what is unlikely).
-fn script(always: &BTreeSet<String>, sometimes: &BTreeSet<String>) -> String {
-    let mut script = String::from(
-        "/* Which functions stand together at the front of a program, so that the others need no memory:\n   \
-         first those that every agent runs, then those that it runs now and then. By packaging/order. */\n\
-         SECTIONS\n{\n  .text.ordered :\n  {\n",
-    );
-    for name in always.iter().chain(sometimes.difference(always)) {
-        writeln!(script, "    *(.text*.{name})").unwrap();
-    }
-    script.push_str("  }\n}\nINSERT BEFORE .text;\n");
-    script
 }

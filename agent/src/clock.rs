@@ -72,8 +72,16 @@ impl Offset {
         self.seconds() >= DEAD
     }
 
+    /// How many seconds this clock is ahead; of one that is behind, they are negative.
+    pub(crate) fn ahead(self) -> i64 {
+        match self {
+            Self::Ahead(seconds) => 0_i64.saturating_add_unsigned(seconds),
+            Self::Behind(seconds) => 0_i64.saturating_sub_unsigned(seconds),
+        }
+    }
+
     /// Without the direction.
-    pub(crate) fn seconds(self) -> u64 {
+    fn seconds(self) -> u64 {
         let (Self::Ahead(seconds) | Self::Behind(seconds)) = self;
         seconds
     }
@@ -87,5 +95,22 @@ impl fmt::Display for Offset {
             Self::Ahead(seconds) => write!(f, "{seconds} s ahead of"),
             Self::Behind(seconds) => write!(f, "{seconds} s behind"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_behind_has_negative_seconds() {
+        let between = |before, told, after| {
+            let [before, told, after] = [before, told, after].map(Duration::from_secs);
+            Offset::between(before, told, after).ahead()
+        };
+        assert_eq!(between(100, 100, 101), 0);
+        assert_eq!(between(100, 150, 101), -49);
+        assert_eq!(between(100, 50, 101), 49);
+        assert_eq!(Offset::Behind(u64::MAX).ahead(), i64::MIN);
     }
 }

@@ -341,6 +341,7 @@ fn known_values(fleet: &Fleet, queries: &[Query]) {
         ("venus-node", "Disks busy", 30.0),
         ("venus-containers", "Processors", 0.5),
         ("venus-agent", "CPU of the agents, top 20", 1.0),
+        ("venus-agent", "Runs left out, top 20", 0.01),
     ] {
         let shown = values(&fleet.ask(find(queries, dashboard, panel), "venus001"));
         assert!(

@@ -8,8 +8,8 @@ use venus_tests::server::Server;
 
 /// From the installation to the first keepalive.
 const SOON: Duration = Duration::from_secs(5);
-/// The most that an agent may have in memory, in kB; a program whose functions are linked in the order
-/// of packaging/order.ld has three quarters of it.
+/// The most that an agent may have in memory, in kB. It has more where many of its functions are no
+/// longer in packaging/order.ld.
 const MEMORY: u64 = 6144;
 /// After how many cycles.
 const CYCLES: usize = 10;

@@ -31,6 +31,7 @@
 //! | [`publisher`] | who asks for checks as the Sensu server does, and hears nothing |
 //! | [`numbers`] | numbers that came, however many |
 //! | [`callgrind`] | a program whose instructions are counted |
+//! | [`link_order`] | what a linker is told of what callgrind saw |
 //! | [`process`] | what the kernel and its own figures say of a running agent |
 //! | [`recorder`] | a Sensu server that comes back by itself and writes down what it gets |
 //! | [`program`] | our programs, run with settings of the test's own |
@@ -69,6 +70,7 @@ pub mod graphite_web;
 pub mod http;
 pub mod kafka;
 pub mod leash;
+pub mod link_order;
 pub mod machine;
 pub mod memory_group;
 pub mod nameserver;

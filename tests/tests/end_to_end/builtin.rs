@@ -222,14 +222,19 @@ fn the_agent_counts_itself_for_graphite_as_it_does_for_prometheus() {
     assert_eq!(told.len(), shown.len());
     assert_eq!(told["venus001.agent.connected"].to_bits(), 1_f64.to_bits());
     assert!(told["venus001.agent.results_delivered"] >= 1.0, "{told:?}");
-    // And each as Prometheus has it.
+    // And each as Prometheus has it; of these two it is known that they stay.
     let page = http::get(port, "/metrics").unwrap();
     for path in shown {
         let name = path.strip_prefix("venus001.agent.").unwrap();
-        let (name, class) = name.split_once('.').unwrap_or((name, ""));
-        let is_there = page
-            .lines()
-            .any(|line| line.starts_with(&format!("venus_{name}")) && line.contains(class));
-        assert!(is_there, "{name} {class}");
+        let name = match name.split_once('.') {
+            Some((name, class)) => format!("venus_{name}_total{{class=\"{class}\"}} "),
+            None => format!("venus_{name} "),
+        };
+        let total = name.replace(' ', "_total ");
+        let is_there = |name: &str| page.lines().any(|line| line.starts_with(name));
+        assert!(is_there(&name) || is_there(&total), "{name}");
+    }
+    for sample in ["venus_connected 1\n", "venus_connections_total 1\n"] {
+        assert!(page.contains(sample), "{page}");
     }
 }

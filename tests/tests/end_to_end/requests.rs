@@ -330,6 +330,13 @@ fn f7_a_request_without_a_command_runs_the_check_extension() {
         "rack1.venus001.load_avg.one 0.39"
     );
 
+    let request = json!({"name": "metrics-agent", "scheme": ":::rack|rack1:::"});
+    server.request("physical", &request);
+    let result = server.result();
+    let connected = "rack1.connected 1";
+    let mut lines = outcome(&result).0.lines().map(fixture::without_time);
+    assert!(lines.any(|line| line == connected), "{result}");
+
     for (request, output) in [
         (
             json!({"name": "x", "extension": "check-nothing"}),
@@ -338,6 +345,10 @@ fn f7_a_request_without_a_command_runs_the_check_extension() {
         (
             json!({"name": "metrics-load", "scheme": ":::nothing:::"}),
             "Unmatched client token(s): nothing",
+        ),
+        (
+            json!({"name": "metrics-agent", "scheme": "a b"}),
+            "metrics-agent: the scheme has ' ' at position 2, which Graphite cannot take in a path\n",
         ),
         (
             json!({"name": "metrics-load", "scheme": "a b"}),

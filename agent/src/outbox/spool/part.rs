@@ -17,6 +17,7 @@ pub(super) struct Part {
     pub(super) waiting: usize,
 }
 
+/// A record of it, as it was found.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Record {
     pub(super) number: u64,
