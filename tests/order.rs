@@ -23,6 +23,8 @@ use std::process::ExitCode;
 use tempfile::TempDir;
 use venus_tests::cable::Cable;
 use venus_tests::callgrind::Counted;
+use venus_tests::certificates::Certificates;
+use venus_tests::rabbitmq::RabbitMq;
 use venus_tests::server::Server;
 use venus_tests::{fixture, link_order, port, program};
 
@@ -40,18 +42,23 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     // What is missing was said.
-    let Some((always, sometimes)) = ordinary_day() else {
+    let Some((always, rare)) = ordinary_day() else {
         return ExitCode::FAILURE;
     };
-    fs::write(file, link_order::script(&always, &sometimes)).unwrap();
+    fs::write(file, link_order::script(&always, &rare)).unwrap();
     ExitCode::SUCCESS
 }
 
 /// The functions that each agent runs, and those that it runs when somebody wants something of it or
-/// its broker was away. Not those of TLS: they stand together by themselves, as crates, and would be
-/// in the way of all who do without.
-fn ordinary_day() -> Option<(BTreeSet<String>, BTreeSet<String>)> {
-    let (vhost, mut server) = Server::alone()?;
+/// its broker was away, or for TLS; without those of other objects.
+#[expect(clippy::type_complexity, reason = "it is said in words above")]
+fn ordinary_day() -> Option<(BTreeSet<String>, Vec<(&'static str, BTreeSet<String>)>)> {
+    let certificates = Certificates::make()?;
+    let mut broker = RabbitMq::own()?;
+    let encrypted = broker.use_tls(&certificates);
+    broker.launch();
+    let vhost = broker.vhost();
+    let mut server = Server::connect(&vhost);
     let cable = Cable::to(vhost.port);
     let mut rabbitmq = vhost.settings();
     rabbitmq["port"] = json!(cable.port);
@@ -118,7 +125,18 @@ fn ordinary_day() -> Option<(BTreeSet<String>, BTreeSet<String>)> {
     let mut agent = Counted::start(&command, dir)?;
     while server.keepalive()["payload"]["name"] != "two" {}
     sometimes.append(&mut functions(&mut agent));
-    Some((always, sometimes))
+
+    let mut rabbitmq = vhost.settings();
+    rabbitmq["port"] = json!(encrypted);
+    rabbitmq["ssl"] = certificates.client_with("cacert", json!(certificates.path("ca.pem")));
+    let (command, dir) = program::agent(&json!({
+        "client": {"name": "three", "address": "192.0.2.3", "subscriptions": ["physical"]},
+        "rabbitmq": rabbitmq,
+    }));
+    let mut agent = Counted::start(&command, dir)?;
+    while server.keepalive()["payload"]["name"] != "three" {}
+    let tls = functions(&mut agent);
+    Some((always, vec![("sometimes", sometimes), ("tls", tls)]))
 }
 
 /// A host with `InfiniBand`.

@@ -47,19 +47,29 @@ fn pattern(name: &str) -> String {
     pattern
 }
 
-/// A linker script: `first` in front, `then` behind that, wherever the compiler has put them (`.text`
-/// itself, or its part for what is unlikely), and all else in the linker's own order.
+/// A linker script: `always` in front of all other functions, then these in the linker's own order, and
+/// behind them what is `rare`, each kind for itself. A function is taken wherever the compiler has put
+/// it (`.text` itself, or its part for what is unlikely), and stands where it is named first.
 #[must_use]
-pub fn script(first: &BTreeSet<String>, then: &BTreeSet<String>) -> String {
+pub fn script(always: &BTreeSet<String>, rare: &[(&str, BTreeSet<String>)]) -> String {
     let mut script = String::from(
-        "/* Which functions stand together at the front of a program, so that the others need no memory:\n   \
-         first those that every agent runs, then those that it runs now and then. By packaging/order. */\n\
-         SECTIONS\n{\n  .text.ordered :\n  {\n",
+        "/* Which functions stand together in a program, so that the others need no memory: those that every agent\n   \
+         runs before all else, others behind it. By packaging/order. */\n",
     );
-    for name in first.iter().chain(then.difference(first)) {
-        script.push_str(&format!("    *(.text*.{name})\n"));
+    let mut seen = BTreeSet::new();
+    let mut section = |name: &str, functions: &BTreeSet<String>, place: &str| {
+        script.push_str(&format!("SECTIONS\n{{\n  .text.{name} :\n  {{\n"));
+        for function in functions {
+            if seen.insert(function.clone()) {
+                script.push_str(&format!("    *(.text*.{function})\n"));
+            }
+        }
+        script.push_str(&format!("  }}\n}}\nINSERT {place} .text;\n"));
+    };
+    section("always", always, "BEFORE");
+    for (name, functions) in rare {
+        section(name, functions, "AFTER");
     }
-    script.push_str("  }\n}\nINSERT BEFORE .text;\n");
     script
 }
 
@@ -94,14 +104,23 @@ mod tests {
                     cob=/lib/libc.so.6\ncfn=free\nfn=read\nob=/lib/libc.so.6\nfn=write\n";
         let own = functions(dump, "venus-agent");
         assert_eq!(own, BTreeSet::from(["main", "read"].map(str::to_owned)));
-        let script = script(&BTreeSet::from(["z".to_owned()]), &own);
-        let lines: Vec<&str> = script.lines().filter(|line| line.contains("*(")).collect();
+        let always = BTreeSet::from(["main", "z"].map(str::to_owned));
+        let script = script(&always, &[("rare", own)]);
+        let lines: Vec<&str> = script
+            .lines()
+            .filter(|line| line.contains('.'))
+            .skip(1)
+            .collect();
         assert_eq!(
             lines,
             [
-                "    *(.text*.z)",
+                "  .text.always :",
                 "    *(.text*.main)",
-                "    *(.text*.read)"
+                "    *(.text*.z)",
+                "INSERT BEFORE .text;",
+                "  .text.rare :",
+                "    *(.text*.read)",
+                "INSERT AFTER .text;",
             ]
         );
     }
