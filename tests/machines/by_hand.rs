@@ -11,6 +11,8 @@ const SOON: Duration = Duration::from_secs(5);
 /// The most that an agent may have in memory, in kB. It has more where many of its functions are no
 /// longer in packaging/order.ld.
 const MEMORY: u64 = 6144;
+/// The most that another connection may add, in kB.
+const RECONNECTED: u64 = 256;
 /// After how many cycles.
 const CYCLES: usize = 10;
 
@@ -53,10 +55,30 @@ fn an_installation_starts_nothing_and_the_first_keepalive_is_there_within_5_s() 
         for _ in 0..CYCLES {
             server.result_of("mem_metrics");
         }
-        let agent = machine.process_of("venus-agent");
-        let resident = Process(agent).status("VmHWM");
+        let agent = Process(machine.process_of("venus-agent"));
+        let resident = agent.status("VmHWM");
         eprintln!("{resident} kB resident");
         assert!(resident <= MEMORY, "{resident} kB are resident");
+
+        // Another connection takes the place of the one before, in memory too.
+        let before = agent.status("RssAnon");
+        let vhost = site.vhost.name.as_str();
+        let broker = &site.broker;
+        let all = broker.ctl(&["list_connections", "-p", vhost, "pid", "peer_host"]);
+        let of_agent = format!("\t{}", machine.address);
+        let mut closed = 0;
+        for connection in all.lines().filter_map(|line| line.strip_suffix(&of_agent)) {
+            broker.ctl(&["close_connection", connection, "test"]);
+            closed += 1;
+        }
+        assert_eq!(closed, 2, "{all}");
+        server.keepalive();
+        for _ in 0..CYCLES {
+            server.result_of("mem_metrics");
+        }
+        let more = agent.status("RssAnon").saturating_sub(before);
+        eprintln!("{more} kB more after another connection");
+        assert!(more <= RECONNECTED, "{more} kB more are resident");
 
         // With a log file, it is turned over, and written anew.
         machine.sh(
