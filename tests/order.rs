@@ -14,19 +14,17 @@
 )]
 
 use serde_json::json;
-use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::os::unix::fs::symlink;
 use std::process::ExitCode;
 use tempfile::TempDir;
 use venus_tests::cable::Cable;
 use venus_tests::callgrind::Counted;
 use venus_tests::certificates::Certificates;
+use venus_tests::link_order::Group;
 use venus_tests::rabbitmq::RabbitMq;
 use venus_tests::server::Server;
-use venus_tests::{fixture, link_order, port, program};
+use venus_tests::{DEADLINE, fixture, http, link_order, port, program, socket};
 
 /// How many keepalives show all that each agent does: one comes every 20 s, and its broker's clock is
 /// asked after 30 s.
@@ -42,17 +40,19 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     // What is missing was said.
-    let Some((always, rare)) = ordinary_day() else {
+    let Some(groups) = ordinary_day() else {
         return ExitCode::FAILURE;
     };
-    fs::write(file, link_order::script(&always, &rare)).unwrap();
+    if let Err(error) = fs::write(&file, link_order::script(&groups)) {
+        eprintln!("order: cannot write {}: {error}", file.display());
+        return ExitCode::FAILURE;
+    }
     ExitCode::SUCCESS
 }
 
-/// The functions that each agent runs, and those that it runs when somebody wants something of it or
-/// its broker was away, or for TLS; without those of other objects.
-#[expect(clippy::type_complexity, reason = "it is said in words above")]
-fn ordinary_day() -> Option<(BTreeSet<String>, Vec<(&'static str, BTreeSet<String>)>)> {
+/// The functions that each agent runs, those that it runs when somebody wants something of it or its
+/// broker was away, and those for TLS; without those of other objects.
+fn ordinary_day() -> Option<[Group; 3]> {
     let certificates = Certificates::make()?;
     let mut broker = RabbitMq::own()?;
     let encrypted = broker.use_tls(&certificates);
@@ -62,12 +62,12 @@ fn ordinary_day() -> Option<(BTreeSet<String>, Vec<(&'static str, BTreeSet<Strin
     let cable = Cable::to(vhost.port);
     let mut rabbitmq = vhost.settings();
     rabbitmq["port"] = json!(cable.port);
-    let [socket, http] = port::free();
+    let [tcp_port, http_port] = port::free();
     let sys = sys();
     let (command, dir) = program::agent(&json!({
         "client": {
             "name": "one", "address": "192.0.2.1", "subscriptions": ["physical", "infiniband"],
-            "socket": {"port": socket}, "http_socket": {"port": http},
+            "socket": {"port": tcp_port}, "http_socket": {"port": http_port},
         },
         "rabbitmq": rabbitmq,
         "checks": {
@@ -93,20 +93,18 @@ fn ordinary_day() -> Option<(BTreeSet<String>, Vec<(&'static str, BTreeSet<Strin
         server.result_of("asked");
     }
     let result = r#"{"name": "handed-in", "output": "by somebody"}"#;
-    assert_eq!(say(socket, result), "ok");
+    assert_eq!(socket::converse(tcp_port, result, DEADLINE).unwrap(), "ok");
     server.result_of("handed-in");
     let length = result.len();
     let head = format!(
         "POST /results HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}"
     );
-    let answer = say(http, &format!("{head}\r\n\r\n{result}"));
+    let post = format!("{head}\r\n\r\n{result}");
+    let answer = socket::converse(http_port, &post, DEADLINE).unwrap();
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
     server.result_of("handed-in");
     for path in ["/", "/api/node", "/metrics", "/info"] {
-        say(
-            http,
-            &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-        );
+        http::get(http_port, path).unwrap();
     }
     cable.cut();
     agent.running.stdout_line(LOST);
@@ -136,7 +134,7 @@ fn ordinary_day() -> Option<(BTreeSet<String>, Vec<(&'static str, BTreeSet<Strin
     let mut agent = Counted::start(&command, dir)?;
     while server.keepalive()["payload"]["name"] != "three" {}
     let tls = functions(&mut agent);
-    Some((always, vec![("sometimes", sometimes), ("tls", tls)]))
+    Some([("always", always), ("sometimes", sometimes), ("tls", tls)])
 }
 
 /// A host with `InfiniBand`.
@@ -148,14 +146,4 @@ fn sys() -> TempDir {
     let infiniband = fixture::path("infiniband/sys/class/infiniband");
     symlink(infiniband, class.join("infiniband")).unwrap();
     sys
-}
-
-/// Says something to a port, and gives the answer.
-fn say(port: u16, message: &str) -> String {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    stream.write_all(message.as_bytes()).unwrap();
-    stream.shutdown(Shutdown::Write).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }

@@ -2,10 +2,10 @@
 //! [`EXTENSION`].
 
 use crate::clock;
-use crate::duties::Punctuality;
 use crate::health::Health;
-use crate::outbox::{Counters, OnDisk, Outbox};
-use std::fmt::Display;
+use crate::outbox::Outbox;
+use std::fmt::{self, Display, Write};
+use std::time::Duration;
 use venus_collectors::graphite::Scheme;
 
 /// The check extension that has the agent's own figures as Graphite lines.
@@ -17,123 +17,125 @@ pub(crate) const SUFFIX: &str = "agent";
 pub(crate) struct Figure {
     /// Without what stands before it: `venus_`, or the scheme.
     name: &'static str,
+    /// Where the name has several, which results it counts.
+    class: Option<&'static str>,
     /// One line for whoever reads it.
     what: &'static str,
-    /// Whether it only grows, until the agent ends.
-    is_counter: bool,
-    /// Its value, or one of each class of results.
-    values: Vec<(Option<&'static str>, String)>,
+    value: Value,
 }
 
-impl Figure {
-    fn counter(name: &'static str, what: &'static str, count: u64) -> Self {
-        Self {
-            is_counter: true,
-            ..Self::gauge(name, what, count)
-        }
-    }
+#[derive(Clone, Copy)]
+enum Value {
+    /// Only grows, until the agent ends.
+    Counter(u64),
+    Gauge(u64),
+    Time(Duration),
+    /// Whole seconds that this clock is ahead of another.
+    Ahead(i64),
+}
 
-    fn gauge(name: &'static str, what: &'static str, value: impl Display) -> Self {
-        Self {
-            name,
-            what,
-            is_counter: false,
-            values: vec![(None, value.to_string())],
+impl Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Counter(count) | Self::Gauge(count) => count.fmt(f),
+            Self::Time(time) => time.as_secs_f64().fmt(f),
+            Self::Ahead(seconds) => seconds.fmt(f),
         }
     }
 }
 
 /// All that are known, in the order in which they are shown.
 pub(crate) fn all(outbox: &Outbox, health: &Health) -> Vec<Figure> {
-    let Counters {
-        taken,
-        delivered,
-        returned,
-        spooled,
-        dropped,
-    } = outbox.counters();
-    let OnDisk {
-        results,
-        bytes,
-        oldest,
-    } = outbox.on_disk();
-    let age = oldest.map_or(0, |made| clock::epoch_seconds().saturating_sub(made));
-    let Punctuality {
-        started,
-        missed,
-        late,
-    } = health.punctuality();
-    let classes = [
-        ("metric", dropped.metrics),
-        ("ok", dropped.ok),
-        ("state", dropped.states),
-    ];
+    let (counted, disk, plan) = (outbox.counters(), outbox.on_disk(), health.punctuality());
+    let since = |made| clock::epoch_seconds().saturating_sub(made);
+    let age = disk.oldest.map_or(0, since);
+    let figure = |name, what, value| Figure {
+        name,
+        class: None,
+        what,
+        value,
+    };
+    let dropped = |class, count| Figure {
+        class: Some(class),
+        ..figure(
+            "results_dropped",
+            "Results that were given up.",
+            Value::Counter(count),
+        )
+    };
     let mut figures = vec![
-        Figure::counter("results_taken", "Results that came in.", taken),
-        Figure::counter(
+        figure(
+            "results_taken",
+            "Results that came in.",
+            Value::Counter(counted.taken),
+        ),
+        figure(
             "results_delivered",
             "Results that the broker has confirmed.",
-            delivered,
+            Value::Counter(counted.delivered),
         ),
-        Figure::counter(
+        figure(
             "results_returned",
             "Results that came back, as no server had a queue for them.",
-            returned,
+            Value::Counter(counted.returned),
         ),
-        Figure::counter(
+        figure(
             "results_spooled",
             "Results that were written to the spool.",
-            spooled,
+            Value::Counter(counted.spooled),
         ),
-        Figure {
-            name: "results_dropped",
-            what: "Results that were given up.",
-            is_counter: true,
-            values: classes
-                .map(|(class, count)| (Some(class), count.to_string()))
-                .into(),
-        },
-        Figure::gauge(
+        dropped("metric", counted.dropped.metrics),
+        dropped("ok", counted.dropped.ok),
+        dropped("state", counted.dropped.states),
+        figure(
             "results_in_memory",
             "Results that wait in memory.",
-            outbox.len(),
+            Value::Gauge(outbox.len() as u64),
         ),
-        Figure::gauge("spool_results", "Results that wait in the spool.", results),
-        Figure::gauge("spool_bytes", "Size of the spool's files.", bytes),
-        Figure::gauge(
+        figure(
+            "spool_results",
+            "Results that wait in the spool.",
+            Value::Gauge(disk.results as u64),
+        ),
+        figure(
+            "spool_bytes",
+            "Size of the spool's files.",
+            Value::Gauge(disk.bytes),
+        ),
+        figure(
             "spool_oldest_seconds",
             "Age of the oldest result there.",
-            age,
+            Value::Gauge(age),
         ),
-        Figure::gauge(
+        figure(
             "connected",
             "Whether there is a connection.",
-            u8::from(health.is_connected()),
+            Value::Gauge(health.is_connected().into()),
         ),
-        Figure::counter(
+        figure(
             "connections",
             "Connections that were made.",
-            health.connections(),
+            Value::Counter(health.connections()),
         ),
-        Figure::counter(
+        figure(
             "checks_started",
             "Standalone checks that were started.",
-            started,
+            Value::Counter(plan.started),
         ),
-        Figure::counter(
+        figure(
             "checks_missed",
             "Runs that were left out, as their time was over.",
-            missed,
+            Value::Counter(plan.missed),
         ),
-        Figure::gauge(
+        figure(
             "checks_late_seconds",
             "How much later than planned the last checks were started.",
-            late.as_secs_f64(),
+            Value::Time(plan.late),
         ),
     ];
     figures.extend(health.clock_offset.get().map(|offset| {
         let what = "How far this node's clock is ahead of the broker's, in whole seconds.";
-        Figure::gauge("clock_offset_seconds", what, offset.ahead())
+        figure("clock_offset_seconds", what, Value::Ahead(offset.ahead()))
     }));
     figures
 }
@@ -141,18 +143,20 @@ pub(crate) fn all(outbox: &Outbox, health: &Health) -> Vec<Figure> {
 /// As Prometheus wants them, in its text format 0.0.4.
 pub(crate) fn to_prometheus(figures: &[Figure]) -> String {
     let mut page = String::new();
+    let mut before = "";
     for figure in figures {
-        let (kind, end) = if figure.is_counter {
-            ("counter", "_total")
-        } else {
-            ("gauge", "")
+        let (kind, end) = match figure.value {
+            Value::Counter(_) => ("counter", "_total"),
+            _ => ("gauge", ""),
         };
         let name = format!("{}{end}", figure.name);
-        page.push_str(&head(&name, figure.what, kind));
-        for (class, value) in &figure.values {
-            let labels = class.map_or_else(String::new, |class| format!("{{class=\"{class}\"}}"));
-            page.push_str(&format!("venus_{name}{labels} {value}\n"));
+        if before != figure.name {
+            page.push_str(&head(&name, figure.what, kind));
+            before = figure.name;
         }
+        let class = figure.class.map(|class| format!("{{class=\"{class}\"}}"));
+        let class = class.unwrap_or_default();
+        page.push_str(&format!("venus_{name}{class} {}\n", figure.value));
     }
     page
 }
@@ -165,11 +169,14 @@ pub(crate) fn head(name: &str, what: &str, kind: &str) -> String {
 /// As Graphite wants them, at a time in seconds since the epoch.
 pub(crate) fn to_graphite(figures: &[Figure], scheme: &Scheme, time: u64) -> String {
     let mut lines = String::new();
-    for Figure { name, values, .. } in figures {
-        for (class, value) in values {
-            let class = class.map_or_else(String::new, |class| format!(".{class}"));
-            lines.push_str(&format!("{scheme}.{name}{class} {value} {time}\n"));
+    for figure in figures {
+        let (name, value) = (figure.name, figure.value);
+        // A String takes all that is written.
+        match figure.class {
+            Some(class) => writeln!(lines, "{scheme}.{name}.{class} {value} {time}"),
+            None => writeln!(lines, "{scheme}.{name} {value} {time}"),
         }
+        .unwrap_or_default();
     }
     lines
 }

@@ -5,11 +5,12 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use venus_tests::socket;
 
 /// How many send side by side, each for a check of its own.
 const SENDERS: usize = 4;
@@ -56,7 +57,8 @@ impl Load {
                         "padding": "x".repeat(padding),
                     });
                     // While there is no agent nothing is sent.
-                    let answer = send(port, &result.to_string()).unwrap_or_default();
+                    let answer =
+                        socket::converse(port, &result.to_string(), ANSWER).unwrap_or_default();
                     if answer == "ok" || (trust == Trust::Taken && answer.starts_with("ok, but")) {
                         taken.push(number);
                     }
@@ -75,16 +77,6 @@ impl Load {
         let senders = self.senders.into_iter();
         senders.map(|sender| sender.join().unwrap()).collect()
     }
-}
-
-fn send(port: u16, message: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(ANSWER))?;
-    stream.write_all(message.as_bytes())?;
-    stream.shutdown(Shutdown::Write)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
 }
 
 /// The value of a figure of `/metrics`.

@@ -2,19 +2,20 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use venus_tests::http;
 use venus_tests::numbers::Numbers;
 use venus_tests::port;
 use venus_tests::process::Process;
 use venus_tests::program::{self, Running, wait_until};
 use venus_tests::rabbitmq::{RabbitMq, Vhost};
 use venus_tests::recorder::{Heard, Recorder};
+use venus_tests::socket;
 
 /// A load has the machine for itself.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -116,8 +117,7 @@ impl Rig {
 
     /// A figure of `/metrics`.
     pub(crate) fn figure(&self, name: &str) -> String {
-        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        let page = converse(self.http, request, false).unwrap();
+        let page = http::get(self.http, "/metrics").unwrap();
         let mut figures = page.lines().filter_map(|line| line.split_once(' '));
         let (_, value) = figures.find(|(found, _)| *found == name).unwrap();
         value.to_owned()
@@ -217,20 +217,7 @@ impl Account {
 
 /// Hands in a message at a port of this machine, and gives the answer.
 pub(crate) fn hand_in(port: u16, message: &str) -> io::Result<String> {
-    converse(port, message, true)
-}
-
-/// Sends something, says that it was all or not, and gives the answer.
-fn converse(port: u16, message: &str, is_all: bool) -> io::Result<String> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(ANSWER))?;
-    stream.write_all(message.as_bytes())?;
-    if is_all {
-        stream.shutdown(Shutdown::Write)?;
-    }
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
+    socket::converse(port, message, ANSWER)
 }
 
 /// Says the figures of a load.

@@ -51,12 +51,9 @@ impl Counted {
         let done = run(Command::new("callgrind_control").args(["--dump", &pid]));
         assert!(done.status.success(), "{done:?}");
         let file = self.costs.path().join(format!("out.{}", self.dumps));
-        let is_whole = || {
-            let costs = fs::read_to_string(&file).ok()?;
-            costs.contains("\ntotals: ").then_some(costs)
-        };
-        wait_until(|| is_whole().is_some());
-        is_whole().unwrap()
+        let read = || fs::read_to_string(&file).unwrap_or_default();
+        wait_until(|| read().contains("\ntotals: "));
+        read()
     }
 }
 

@@ -25,6 +25,7 @@
 //! | [`network`] | a network namespace of the test's own |
 //! | [`fabric`] | a simulated `InfiniBand` fabric |
 //! | [`leash`] | ends what was started, however the tests end |
+//! | [`socket`] | who hands something to a port |
 //! | [`http`] | a client of what answers over HTTP |
 //! | [`endpoint`] | a stand-in for Slack's webhook |
 //! | [`server`] | the test in the role of the Sensu server |
@@ -93,6 +94,7 @@ pub mod room;
 mod runtime;
 pub mod server;
 pub mod slurm;
+pub mod socket;
 pub mod tmux;
 pub mod zookeeper;
 

@@ -1,6 +1,7 @@
 //! The order in which a linker is to put functions, from what callgrind saw.
 
 use std::collections::BTreeSet;
+use std::iter;
 
 /// The functions of the program `name` in what callgrind wrote, as patterns of what the linker calls them.
 #[must_use]
@@ -47,28 +48,28 @@ fn pattern(name: &str) -> String {
     pattern
 }
 
-/// A linker script: `always` in front of all other functions, then these in the linker's own order, and
-/// behind them what is `rare`, each kind for itself. A function is taken wherever the compiler has put
-/// it (`.text` itself, or its part for what is unlikely), and stands where it is named first.
+/// Functions that are wanted by the same agents, and what they are called together.
+pub type Group = (&'static str, BTreeSet<String>);
+
+/// A linker script: the first group in front of all other functions, then these in the linker's own order,
+/// and behind them the other groups, each for itself. A function is taken wherever the compiler has put it
+/// (`.text` itself, or its part for what is unlikely), and stands where it is named first.
 #[must_use]
-pub fn script(always: &BTreeSet<String>, rare: &[(&str, BTreeSet<String>)]) -> String {
+pub fn script(groups: &[Group]) -> String {
     let mut script = String::from(
         "/* Which functions stand together in a program, so that the others need no memory: those that every agent\n   \
          runs before all else, others behind it. By packaging/order. */\n",
     );
     let mut seen = BTreeSet::new();
-    let mut section = |name: &str, functions: &BTreeSet<String>, place: &str| {
+    let places = iter::once("BEFORE").chain(iter::repeat("AFTER"));
+    for ((name, functions), place) in groups.iter().zip(places) {
         script.push_str(&format!("SECTIONS\n{{\n  .text.{name} :\n  {{\n"));
         for function in functions {
-            if seen.insert(function.clone()) {
+            if seen.insert(function) {
                 script.push_str(&format!("    *(.text*.{function})\n"));
             }
         }
         script.push_str(&format!("  }}\n}}\nINSERT {place} .text;\n"));
-    };
-    section("always", always, "BEFORE");
-    for (name, functions) in rare {
-        section(name, functions, "AFTER");
     }
     script
 }
@@ -105,7 +106,7 @@ mod tests {
         let own = functions(dump, "venus-agent");
         assert_eq!(own, BTreeSet::from(["main", "read"].map(str::to_owned)));
         let always = BTreeSet::from(["main", "z"].map(str::to_owned));
-        let script = script(&always, &[("rare", own)]);
+        let script = script(&[("always", always), ("rare", own)]);
         let lines: Vec<&str> = script
             .lines()
             .filter(|line| line.contains('.'))
